@@ -1,0 +1,1 @@
+"""The cluster under test: inventory, transports, overlays and the embedded lab."""

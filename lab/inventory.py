@@ -1,0 +1,236 @@
+"""The inventory: what a cluster file holds, and what the embedded lab emits.
+
+The model is the whole contract between a cluster and the suites: nodes and how to
+reach them, the overlay with its range and subnets, where Consul and Nomad answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from .errors import InventoryError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Ssh(_Strict):
+    """How commands reach a node. Host keys are always verified against `known_hosts`."""
+
+    user: str = "root"
+    port: int = Field(default=22, ge=1, le=65535)
+    key: Path
+    known_hosts: Path
+
+
+class Commands(_Strict):
+    """Commands a node understands for what an operator does to it, run as the SSH user."""
+
+    stop_docker: str = "systemctl stop docker docker.socket"
+    start_docker: str = "systemctl start docker"
+    stop_consul: str = "systemctl stop consul"
+    start_consul: str = "systemctl start consul"
+
+
+class Power(_Strict):
+    """Commands of the *runner* that take a node away at once, and bring it back."""
+
+    off: tuple[str, ...]
+    on: tuple[str, ...]
+
+
+class Node(_Strict):
+    """One machine that runs containers."""
+
+    name: Name
+    address: IPv4Address
+    ssh: Ssh
+    docker: str = Field(default="unix:///var/run/docker.sock", pattern=r"^unix:///")
+    consul_server: bool = False
+    interface: str = "eth0"
+    commands: Commands = Commands()
+    power: Power | None = None
+
+
+class Overlay(_Strict):
+    """The container network: its adapter, its range, and the subnets cut from it."""
+
+    name: str
+    range: IPv4Network
+    subnets: dict[Name, IPv4Network] = Field(min_length=1)
+    options: dict[str, str | int | bool] = {}
+
+
+class Consul(_Strict):
+    """Where Consul answers: HTTP and DNS on every node's address."""
+
+    http_port: int = Field(default=8500, ge=1, le=65535)
+    dns_port: int = Field(default=53, ge=1, le=65535)
+    datacenter: str = "dc1"
+    domain: str = "consul"
+    token_file: Path | None = None
+    service_ttl_s: int = Field(default=0, ge=0)
+
+
+class Nomad(_Strict):
+    """Where Nomad's HTTP API answers on every node's address."""
+
+    http_port: int = Field(default=4646, ge=1, le=65535)
+
+
+class Runner(_Strict):
+    """Where the test process has to stand to reach the nodes."""
+
+    namespace: Path | None = None
+    """A network namespace to join before the first connection (`/proc/PID/ns/net`)."""
+    switch: Path | None = None
+    """The namespace that carries the underlay's bridge, where a partition can be made."""
+
+
+class Inventory(_Strict):
+    """A cluster, complete enough to test it."""
+
+    name: Name
+    kind: Literal["embedded", "cluster"] = "cluster"
+    underlay: IPv4Network | None = None
+    nodes: tuple[Node, ...] = Field(min_length=1)
+    overlay: Overlay
+    consul: Consul | None = None
+    nomad: Nomad | None = None
+    runner: Runner = Runner()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _unique("nodes[].name", (node.name for node in self.nodes))
+        _unique("nodes[].address", (str(node.address) for node in self.nodes))
+        subnets = list(self.overlay.subnets.items())
+        for name, subnet in subnets:
+            if not subnet.subnet_of(self.overlay.range):
+                raise ValueError(
+                    f"overlay.subnets.{name}: {subnet} is outside overlay.range {self.overlay.range}"
+                )
+        for index, (name, subnet) in enumerate(subnets):
+            for other, taken in subnets[:index]:
+                if subnet.overlaps(taken):
+                    raise ValueError(
+                        f"overlay.subnets.{name}: {subnet} overlaps overlay.subnets.{other} {taken}"
+                    )
+        for node in self.nodes:
+            if node.address in self.overlay.range:
+                raise ValueError(
+                    f"nodes.{node.name}.address: {node.address} lies inside overlay.range {self.overlay.range}"
+                )
+        if self.underlay is not None and self.underlay.overlaps(self.overlay.range):
+            raise ValueError(f"underlay: {self.underlay} overlaps overlay.range {self.overlay.range}")
+        return self
+
+    def node(self, name: str) -> Node:
+        """The node of that name; KeyError lists those there are."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(f"no node {name!r}; nodes: {', '.join(node.name for node in self.nodes)}")
+
+    @property
+    def default_subnet(self) -> str:
+        """The first subnet written is the default one."""
+        return next(iter(self.overlay.subnets))
+
+
+def _unique(key: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{key}: {value!r} is used twice")
+        seen.add(value)
+
+
+def load(path: Path) -> Inventory:
+    """Read a cluster file (YAML).
+
+    Relative paths in it (keys, known_hosts) are taken from the file's own folder.
+    Raises InventoryError, one line: file, key, what is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InventoryError(f"{path}: cannot be read: {error.strerror}; give --cluster a readable file") from None
+    except UnicodeDecodeError:
+        raise InventoryError(f"{path}: is not UTF-8 text; a cluster file is YAML") from None
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark is not None else ""
+        raise InventoryError(f"{path}:{where} is not YAML: {getattr(error, 'problem', error)}") from None
+    if data is None:
+        raise InventoryError(f"{path}: is empty; lab/examples/ holds cluster files to start from")
+    if not isinstance(data, dict):
+        raise InventoryError(f"{path}: holds a {type(data).__name__}, not a mapping with nodes and overlay")
+    _inherit_ssh(data)
+    try:
+        inventory = Inventory.model_validate(data)
+    except ValidationError as error:
+        raise InventoryError(f"{path}: {_first(error)}") from None
+    return _absolute(inventory, path.resolve().parent)
+
+
+def dump(inventory: Inventory) -> str:
+    """The inventory as the YAML text that `load` reads back."""
+    data = inventory.model_dump(mode="json", exclude_none=True)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def _inherit_ssh(data: dict[object, object]) -> None:
+    """A top-level `ssh` is the default of every node's; a node's own keys win."""
+    common = data.pop("ssh", None)
+    nodes = data.get("nodes")
+    if not isinstance(common, dict) or not isinstance(nodes, list):
+        return
+    for node in nodes:
+        if isinstance(node, dict) and isinstance(node.get("ssh", {}), dict):
+            node["ssh"] = {**common, **node.get("ssh", {})}
+
+
+def _first(error: ValidationError) -> str:
+    parts = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "unknown key; remove it or check its spelling"
+        elif item["type"] == "missing":
+            message = "is missing"
+        parts.append(f"{key}: {message}" if key else message)
+    return "; ".join(parts)
+
+
+def _absolute(inventory: Inventory, folder: Path) -> Inventory:
+    nodes = tuple(
+        node.model_copy(
+            update={
+                "ssh": node.ssh.model_copy(
+                    update={
+                        "key": folder / node.ssh.key.expanduser(),
+                        "known_hosts": folder / node.ssh.known_hosts.expanduser(),
+                    }
+                )
+            }
+        )
+        for node in inventory.nodes
+    )
+    for node in nodes:
+        for key in ("key", "known_hosts"):
+            file = getattr(node.ssh, key)
+            if not file.is_file():
+                raise InventoryError(f"nodes.{node.name}.ssh.{key}: no file {file}")
+    return inventory.model_copy(update={"nodes": nodes})

@@ -1,0 +1,103 @@
+"""What Flatnet asks of an overlay; every adapter answers the same small interface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..errors import HarnessError
+from ..inventory import Inventory
+
+if TYPE_CHECKING:
+    from ..access import ClusterAccess, NodeAccess
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the overlay says of itself; the catalogue's `overlay.*` facts."""
+
+    expose: bool
+    """Nodes are let in by an act of its own, and shut out by another."""
+    subnets: bool
+    """Containers can be put into subnets that are promised to be separate."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One node as another one's overlay sees it."""
+
+    name: str
+    address: IPv4Address
+    established: bool
+    detail: str = ""
+
+
+class Overlay(ABC):
+    """Adapter of one kind of container network over the nodes of an inventory."""
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Programs the runner must have before a lab with this overlay can be made."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self.subnets = inventory.overlay.subnets
+
+    @abstractmethod
+    def deploy(self, cluster: ClusterAccess) -> None:
+        """Make the overlay on nodes that have none (the embedded lab); returns when peers talk."""
+
+    @abstractmethod
+    def attach(self, subnet: str) -> dict[str, Any]:
+        """Arguments of `docker.containers.create` that put a container into `subnet`."""
+
+    @abstractmethod
+    def network_of(self, subnet: str) -> str | None:
+        """Name of the Docker network behind `subnet`, where there is one."""
+
+    def address_of(self, details: Mapping[str, Any], subnet: str) -> IPv4Address:
+        """The overlay address by Docker's word (`details` is a container's inspect answer).
+
+        Raises HarnessError when Docker names none.
+        """
+        networks = details["NetworkSettings"]["Networks"]
+        entry = networks.get(self.network_of(subnet)) or {}
+        if not entry.get("IPAddress"):
+            raise HarnessError(
+                f"container {details['Name'].lstrip('/')}: Docker names no address in {self.network_of(subnet)}"
+            )
+        address = ip_address(entry["IPAddress"])
+        assert isinstance(address, IPv4Address)
+        return address
+
+    @abstractmethod
+    def expose(self, node: NodeAccess, subnet: str) -> None:
+        """Give the node a way to the containers of `subnet`. Raises HarnessError if it can't."""
+
+    @abstractmethod
+    def hide(self, node: NodeAccess, subnet: str) -> None:
+        """Take that way back."""
+
+    @abstractmethod
+    def exposed(self, node: NodeAccess, subnet: str) -> IPv4Address | None:
+        """The node's own address in `subnet`, or None when it is hidden."""
+
+    @abstractmethod
+    def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
+        """The other nodes as this node's overlay sees them."""
+
+    @abstractmethod
+    def mtu(self, subnet: str) -> int:
+        """MTU of a container's interface, bytes."""
+
+    def hops(self) -> int:
+        """Routers between two containers of one subnet (0: one L2 network)."""
+        return 0
+
+    @abstractmethod
+    def links(self, node: NodeAccess) -> dict[str, str]:
+        """Interfaces of the node on the way, in order: {"bridge": …, "tunnel": …, "NIC": …}."""

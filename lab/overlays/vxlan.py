@@ -1,0 +1,159 @@
+"""Kernel VXLAN (RFC 7348): one bridge and one VNI per subnet, Docker's bridge driver on top.
+
+Each node allocates from its own slice of the subnet, so no two engines hand out one
+address. Nothing is masqueraded. A bridge has an address only while exposed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import TYPE_CHECKING, Any
+
+from docker.types import IPAMConfig, IPAMPool
+
+from ..errors import LabError
+from .base import Capabilities, Overlay, Peer
+
+if TYPE_CHECKING:
+    from ..access import ClusterAccess, NodeAccess
+
+UDP_PORT = 4789
+FIRST_VNI = 4200
+OVERHEAD = 50
+"""Outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8 bytes (RFC 7348 §5)."""
+
+
+class Vxlan(Overlay):
+    """Static flood lists, learning FDB, no daemon."""
+
+    name = "vxlan"
+    capabilities = Capabilities(expose=True, subnets=True)
+
+    def network_of(self, subnet: str) -> str:
+        return f"flatnet-{subnet}"
+
+    def bridge(self, subnet: str) -> str:
+        """Name of the subnet's bridge on every node."""
+        return f"fn-{subnet}"[:15]
+
+    def tunnel(self, subnet: str) -> str:
+        """Name of the subnet's VXLAN interface on every node."""
+        return f"vx-{subnet}"[:15]
+
+    def _index(self, node: NodeAccess) -> int:
+        return [one.name for one in self.inventory.nodes].index(node.name)
+
+    def slice_of(self, subnet: str, index: int) -> IPv4Network:
+        """The part of `subnet` from which node `index` allocates; part 0 is for the nodes."""
+        whole = self.subnets[subnet]
+        parts = math.ceil(math.log2(len(self.inventory.nodes) + 1))
+        if whole.prefixlen + parts > 29:
+            raise LabError(
+                f"overlay.subnets.{subnet}: {whole} is too small for {len(self.inventory.nodes)} nodes; widen it"
+            )
+        return list(whole.subnets(prefixlen_diff=parts))[index + 1]
+
+    def gateway(self, subnet: str, index: int) -> IPv4Interface:
+        """Address of node `index` in `subnet` while exposed; its containers' gateway."""
+        whole = self.subnets[subnet]
+        return IPv4Interface(f"{whole[index + 1]}/{whole.prefixlen}")
+
+    def deploy(self, cluster: ClusterAccess) -> None:
+        cluster.each(self._deploy_on)
+        # Nodes are let in for one look at every tunnel, in both directions.
+        cluster.each(lambda node: [self.expose(node, subnet) for subnet in self.subnets])
+        try:
+            cluster.each(self._hear_peers)
+        finally:
+            cluster.each(lambda node: [self.hide(node, subnet) for subnet in self.subnets])
+
+    def _deploy_on(self, node: NodeAccess) -> None:
+        index = self._index(node)
+        script = ["set -e"]
+        for number, subnet in enumerate(self.subnets):
+            bridge, tunnel = self.bridge(subnet), self.tunnel(subnet)
+            pool = IPAMPool(
+                subnet=str(self.subnets[subnet]),
+                iprange=str(self.slice_of(subnet, index)),
+                gateway=str(self.gateway(subnet, index).ip),
+            )
+            node.docker.networks.create(
+                self.network_of(subnet),
+                driver="bridge",
+                ipam=IPAMConfig(pool_configs=[pool]),
+                options={
+                    "com.docker.network.bridge.name": bridge,
+                    "com.docker.network.bridge.enable_ip_masquerade": "false",
+                    "com.docker.network.driver.mtu": str(self.mtu(subnet)),
+                },
+            )
+            script += [
+                f"ip link add {tunnel} type vxlan id {FIRST_VNI + number} dstport {UDP_PORT}"
+                f" local {node.address} dev {node.node.interface}",
+                f"ip link set {tunnel} mtu {self.mtu(subnet)} master {bridge} up",
+                f"ip address flush dev {bridge} scope global",
+            ]
+            script += [
+                f"bridge fdb append 00:00:00:00:00:00 dev {tunnel} dst {peer.address}"
+                for peer in self.inventory.nodes
+                if peer.name != node.name
+            ]
+        node.run("\n".join(script))
+
+    def _hear_peers(self, node: NodeAccess) -> None:
+        index = self._index(node)
+        for subnet in self.subnets:
+            for other in range(len(self.inventory.nodes)):
+                if other != index:
+                    target = self.gateway(subnet, other).ip
+                    node.run(["busybox", "ping", "-c", "1", "-W", "5", str(target)], timeout_s=8)
+
+    def attach(self, subnet: str) -> dict[str, Any]:
+        return {"network": self.network_of(subnet)}
+
+    def expose(self, node: NodeAccess, subnet: str) -> None:
+        address = self.gateway(subnet, self._index(node))
+        node.run(["ip", "address", "replace", str(address), "dev", self.bridge(subnet)])
+
+    def hide(self, node: NodeAccess, subnet: str) -> None:
+        node.run(["ip", "address", "flush", "dev", self.bridge(subnet), "scope", "global"])
+
+    def exposed(self, node: NodeAccess, subnet: str) -> IPv4Address | None:
+        found = json.loads(node.run(["ip", "-json", "-4", "address", "show", "dev", self.bridge(subnet)]).stdout)
+        for link in found:
+            for entry in link.get("addr_info", []):
+                address = IPv4Address(entry["local"])
+                if address in self.subnets[subnet]:
+                    return address
+        return None
+
+    def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
+        """Peers whose flood entry stands in every subnet's forwarding database."""
+        listed: list[set[str]] = []
+        for subnet in self.subnets:
+            entries = json.loads(node.run(["bridge", "-json", "fdb", "show", "dev", self.tunnel(subnet)]).stdout)
+            listed.append({entry["dst"] for entry in entries if entry["mac"] == "00:00:00:00:00:00" and "dst" in entry})
+        return tuple(
+            Peer(
+                name=peer.name,
+                address=peer.address,
+                established=all(str(peer.address) in found for found in listed),
+                detail="flood entry in every tunnel"
+                if all(str(peer.address) in found for found in listed)
+                else "no flood entry in some tunnel",
+            )
+            for peer in self.inventory.nodes
+            if peer.name != node.name
+        )
+
+    def mtu(self, subnet: str) -> int:
+        return 1500 - OVERHEAD
+
+    def links(self, node: NodeAccess) -> dict[str, str]:
+        found = {}
+        for subnet in self.subnets:
+            found[f"bridge {subnet}"] = self.bridge(subnet)
+            found[f"tunnel {subnet}"] = self.tunnel(subnet)
+        return {**found, "NIC": node.node.interface}

@@ -1,0 +1,90 @@
+"""One look at the machine before a lab is made: everything missing, listed at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import LabError
+
+PROGRAMS: dict[str, str] = {
+    "dockerd": "docker.io",
+    "containerd": "docker.io",
+    "runc": "docker.io",
+    "docker": "docker.io",
+    "sshd": "openssh-server",
+    "iptables": "iptables",
+    "nft": "nftables",
+    "ip": "iproute2",
+    "bridge": "iproute2",
+    "tini": "tini",
+    "sv": "runit",
+    "runsvdir": "runit",
+    "conntrack": "conntrack",
+    "busybox": "busybox-static",
+    "consul": "consul (see ./run)",
+}
+"""Program → the Debian package that brings it."""
+
+ALL_CAPABILITIES = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable \
+net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace \
+sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control \
+setfcap mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore".split()
+"""Capabilities by number, capabilities(7)."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One prerequisite: what it is, whether it holds, and the way out when not."""
+
+    what: str
+    holds: bool
+    way_out: str = ""
+    fatal: bool = True
+
+
+def cache() -> Path:
+    """Where `./run` and `python -m lab fetch` put what no package brings (`FLATNET_CACHE`)."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(os.environ.get("FLATNET_CACHE") or f"{home}/flatnet")
+
+
+def find_program(name: str) -> str | None:
+    """Path of a program, looking into sbin (sshd and dockerd live there) and the cache too."""
+    places = [*os.environ.get("PATH", "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin", str(cache() / "bin")]
+    return shutil.which(name, path=":".join(places))
+
+
+def missing_capabilities() -> tuple[str, ...]:
+    """Capabilities that this machine's bounding set lacks, as CAP_… names."""
+    status = Path("/proc/self/status").read_text()
+    bounding = int(next(line for line in status.splitlines() if line.startswith("CapBnd:")).split()[1], 16)
+    return tuple(f"CAP_{name.upper()}" for bit, name in enumerate(ALL_CAPABILITIES) if not bounding >> bit & 1)
+
+
+def examine(programs: Iterable[str] = PROGRAMS) -> list[Finding]:
+    """Look at user, programs, kernel and namespaces; changes nothing."""
+    findings = [Finding("root", os.geteuid() == 0, "run as root (namespaces, mounts and bridges need it)")]
+    for name in programs:
+        package = PROGRAMS.get(name, name)
+        findings.append(Finding(f"program {name}", find_program(name) is not None, f"install {package}"))
+    for kind in ("net", "mnt", "uts", "ipc", "pid", "cgroup"):
+        findings.append(
+            Finding(f"{kind} namespaces", Path(f"/proc/self/ns/{kind}").exists(), f"a kernel with {kind} namespaces")
+        )
+    filesystems = Path("/proc/filesystems").read_text().split()
+    findings.append(
+        Finding("overlay file system", "overlay" in filesystems, "modprobe overlay, or a kernel that has it")
+    )
+    return findings
+
+
+def require(programs: Iterable[str] = PROGRAMS) -> None:
+    """Raise LabError, one line listing everything missing, or return."""
+    missing = [finding for finding in examine(programs) if finding.fatal and not finding.holds]
+    if missing:
+        text = "; ".join(f"{item.what} ({item.way_out})" for item in missing)
+        raise LabError(f"this machine cannot carry a lab: missing {text}. `./run` installs what a package can bring")

@@ -1,0 +1,113 @@
+"""Making a fresh lab ready: every daemon answers, the overlay's peers talk. Observed, not slept for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+
+from .access import ClusterAccess, NodeAccess
+from .errors import HarnessError, LabError
+from .images import demo_image
+from .inventory import Inventory
+from .overlays import adapter
+
+READY_TIMEOUT_S = 30.0
+_PAUSE_S = 0.02
+Progress = Callable[[str, float], None]
+
+
+def make_ready(inventory: Inventory, progress: Progress) -> None:
+    """Bring a lab from bare nodes to a working cluster. Raises LabError naming what does not come."""
+    began = time.monotonic()
+    cluster = ClusterAccess(inventory)
+
+    def report(step: str) -> None:
+        progress(step, time.monotonic() - began)
+
+    try:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            stop = threading.Event()
+            consul = pool.submit(_consul_ready, inventory, stop) if inventory.consul is not None else None
+            try:
+                cluster.each(_ssh_ready)
+                report("ssh answers on every node")
+                cluster.each(_docker_ready)
+                report("Docker answers on every node")
+                images = pool.submit(cluster.each, load_demo_image)
+                adapter(inventory).deploy(cluster)
+                report(f"overlay {inventory.overlay.name}: every pair of peers passes packets")
+                images.result()
+                report("demo image loaded on every node")
+                if consul is not None:
+                    consul.result()
+                    report("Consul has a leader and all its voters")
+            except BaseException:
+                stop.set()
+                raise
+    except HarnessError as error:
+        raise error if isinstance(error, LabError) else LabError(str(error)) from None
+    finally:
+        cluster.close()
+
+
+def wait_for(what: str, look: Callable[[], str | None], *, timeout_s: float = READY_TIMEOUT_S) -> None:
+    """Look until `look` returns None (it returns what is still wrong). Raises LabError with the last word."""
+    until = time.monotonic() + timeout_s
+    while (wrong := look()) is not None:
+        if time.monotonic() > until:
+            raise LabError(f"{what} not ready within {timeout_s:g} s: {wrong}")
+        time.sleep(_PAUSE_S)
+
+
+def _ssh_ready(node: NodeAccess) -> None:
+    def look() -> str | None:
+        try:
+            node.shell.connect(timeout_s=2)
+        except LabError as error:
+            return str(error)
+        return None
+
+    wait_for(f"node {node.name}: sshd", look)
+
+
+def _docker_ready(node: NodeAccess) -> None:
+    socket_path = node.node.docker.removeprefix("unix://")
+    script = f"until curl -sf --unix-socket {socket_path} http://docker/_ping >/dev/null; do sleep 0.02; done"
+    fallback = f"until docker --host {node.node.docker} version >/dev/null 2>&1; do sleep 0.05; done"
+    node.run(f"if command -v curl >/dev/null; then {script}; else {fallback}; fi", timeout_s=READY_TIMEOUT_S)
+    _ = node.docker
+
+
+def load_demo_image(node: NodeAccess) -> None:
+    """Load the demo image into the node's engine."""
+    node.docker.images.load(demo_image())
+
+
+def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
+    consul = inventory.consul
+    assert consul is not None
+    servers = [node for node in inventory.nodes if node.consul_server]
+    base = f"http://{servers[0].address}:{consul.http_port}/v1"
+    session = requests.Session()
+    session.trust_env = False
+
+    def look() -> str | None:
+        if stop.is_set():
+            raise LabError("Consul: given up, another part of the lab failed")
+        try:
+            peers = session.get(f"{base}/operator/raft/configuration", timeout=2).json()["Servers"]
+            members = session.get(f"{base}/catalog/nodes", timeout=2).json()
+        except (requests.RequestException, ValueError, KeyError) as error:
+            return f"{servers[0].name}: {type(error).__name__}"
+        voters = [peer for peer in peers if peer["Voter"]]
+        if len(voters) < len(servers) or not any(peer["Leader"] for peer in peers):
+            return f"{len(voters)} of {len(servers)} voters"
+        if len(members) < len(inventory.nodes):
+            return f"{len(members)} of {len(inventory.nodes)} nodes in the catalogue"
+        return None
+
+    wait_for("Consul", look)

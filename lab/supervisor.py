@@ -1,0 +1,306 @@
+"""The process that *is* a lab: when it ends, by whatever signal, the lab is gone.
+
+A launcher stays in the machine's PID namespace and forks PID 1 of the lab's own one;
+nodes are nested PID namespaces below it, and the underlay's switch is PID 1's own
+network namespace. Death of PID 1 makes the kernel kill everything in the tree, and
+with the last process go its namespaces, links and mounts. The launcher then sweeps
+what is only a name: empty cgroups and the run directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import cgroups
+from .namespaces import (
+    CLONE_NEWCGROUP,
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUTS,
+    MS_PRIVATE,
+    MS_REC,
+    die_with_parent,
+    mount,
+    outer_pid,
+    unshare,
+)
+from .node import become_node
+
+BRIDGE = "lan"
+
+
+def launch(state: Path, *, owned: bool) -> int:
+    """Run a lab from `state/plan.json` until it is told to end; returns an exit code.
+
+    `owned`: standard input is a pipe from the owner, and its end is the lab's end.
+    """
+    plan = json.loads((state / "plan.json").read_text())
+    if owned:
+        die_with_parent(signal.SIGTERM)
+    unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET)
+    alive, keep = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(keep)
+        _first_process(plan, state, alive)
+    os.close(alive)
+    wake, ring = os.pipe()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: os.write(ring, b"x"))
+    ended = os.pidfd_open(child)
+    watched = [wake, ended] + ([0] if owned else [])
+    select.select(watched, [], [])
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    left = cgroups.sweep(plan["name"])
+    if not (state / "error").exists():  # else the one who waits for the lab reads it, and sweeps
+        shutil.rmtree(state, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        state.parent.rmdir()
+    return 1 if left else 0
+
+
+def _first_process(plan: Mapping[str, Any], state: Path, launcher: int) -> NoReturn:
+    """PID 1 of the lab; never returns."""
+    code = 1
+    try:
+        die_with_parent()
+        code = Supervisor(plan, state, launcher).run()
+    except BaseException:
+        (state / "error").write_text(traceback.format_exc())
+    finally:
+        os._exit(code)
+
+
+class Supervisor:
+    """PID 1 of a lab's PID namespace: switch, manager and nodes."""
+
+    def __init__(self, plan: Mapping[str, Any], state: Path, launcher: int) -> None:
+        self.plan = plan
+        self.state = state
+        self.launcher = launcher
+        self.trees = cgroups.hierarchies()
+        self.nodes: dict[str, dict[str, int]] = {}
+        self.manager = 0
+        self.finished = False
+
+    def run(self) -> int:
+        mount("none", "/", "", MS_REC | MS_PRIVATE)
+        wake, ring = os.pipe()
+        os.set_blocking(ring, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(ring)
+        _ip(["link set lo up", f"link add {BRIDGE} type bridge forward_delay 0", f"link set {BRIDGE} up"])
+        inner, self.manager = self._hold_namespace()
+        self._plug("manager", inner)
+        self._start([entry["name"] for entry in self.plan["nodes"]])
+        control = self._listen()
+        self._publish()
+        while not self.finished:
+            ready, _, _ = select.select([wake, control, self.launcher], [], [])
+            if self.launcher in ready:
+                break
+            if wake in ready:
+                os.read(wake, 4096)
+                self._reap()
+            if control in ready:
+                self._serve(control)
+        return 0
+
+    # -- processes ---------------------------------------------------------
+
+    def _hold_namespace(self) -> tuple[int, int]:
+        """A process that does nothing but keep a network namespace; its pid here and outside."""
+        receive, send = os.pipe()
+        inner = os.fork()
+        if inner == 0:
+            try:
+                _reset_signals()
+                unshare(CLONE_NEWNET)
+                underlay = self.plan["underlay"]
+                os.write(send, b"%d\n" % outer_pid())
+                os.close(send)
+                _wait_for_link("eth0")
+                _ip(["link set lo up", f"address add {underlay['manager']} dev eth0", "link set eth0 up"])
+                (self.state / "manager.ready").touch()
+                _close_all()
+                while True:
+                    signal.pause()
+            finally:
+                os._exit(1)
+        os.close(send)
+        return inner, _read_pid(receive)
+
+    def _start(self, names: list[str]) -> None:
+        started = []
+        for name in names:
+            entry = next(item for item in self.plan["nodes"] if item["name"] == name)
+            started.append((name, entry, *self._fork_node(entry)))
+        for name, _, pids, go in started:
+            self.nodes[name] = pids
+            self._plug(name, pids["inner"])
+            os.write(go, b"go")
+            os.close(go)
+
+    def _fork_node(self, entry: Mapping[str, Any]) -> tuple[dict[str, int], int]:
+        """Fork a node that waits for its cable; its pids here and outside, and the go pipe."""
+        inner_out, inner_in = os.pipe()
+        outer_out, outer_in = os.pipe()
+        wait, go = os.pipe()
+        stage = os.fork()
+        if stage == 0:
+            try:
+                _reset_signals()
+                os.close(go)
+                cgroups.join(self.plan["name"], entry["name"], self.trees)
+                unshare(
+                    CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWPID
+                )
+                inner = os.fork()
+                if inner:
+                    os.write(inner_in, b"%d\n" % inner)
+                    os._exit(0)
+                os.write(outer_in, b"%d\n" % outer_pid())
+                os.close(outer_in)
+                os.close(inner_in)
+                become_node(entry, self.state / "nodes" / entry["name"], self.trees, wait)
+            except BaseException:
+                (self.state / "error").write_text(f"node {entry['name']}: {traceback.format_exc()}")
+            finally:
+                os._exit(1)
+        for descriptor in (inner_in, outer_in, wait):
+            os.close(descriptor)
+        os.waitpid(stage, 0)
+        return {"inner": _read_pid(inner_out), "outer": _read_pid(outer_out)}, go
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for name, pids in list(self.nodes.items()):
+                if pids["inner"] == pid:
+                    del self.nodes[name]
+                    self._publish()
+
+    def _plug(self, name: str, pid: int) -> None:
+        """A cable from the switch to the namespace of `pid` (as numbered here), called eth0 there."""
+        port = f"port-{name}"
+        _ip(
+            [
+                f"link add {port} type veth peer name eth0 netns {pid}",
+                f"link set {port} master {BRIDGE} up",
+            ]
+        )
+
+    # -- what the outside may ask -------------------------------------------
+
+    def _publish(self) -> None:
+        facts = {
+            "supervisor": outer_pid(),
+            "manager": self.manager,
+            "nodes": {name: pids["outer"] for name, pids in self.nodes.items()},
+        }
+        draft = self.state / "state.json.draft"
+        draft.write_text(json.dumps(facts))
+        draft.rename(self.state / "state.json")
+
+    def _listen(self) -> socket.socket:
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        control.bind(str(self.state / "control"))
+        control.listen(8)
+        return control
+
+    def _serve(self, control: socket.socket) -> None:
+        client, _ = control.accept()
+        with client:
+            client.settimeout(2)
+            try:
+                request = json.loads(client.makefile("r").readline() or "{}")
+                answer = self._answer(request)
+            except (OSError, ValueError, KeyError) as error:
+                answer = {"error": str(error)}
+            with contextlib.suppress(OSError):
+                client.sendall(json.dumps(answer).encode() + b"\n")
+
+    def _answer(self, request: Mapping[str, str]) -> dict[str, Any]:
+        operation, name = request.get("op"), request.get("node", "")
+        if operation == "down":
+            self.finished = True
+            return {"ok": True}
+        if operation == "power-off":
+            pids = self.nodes.get(name)
+            if pids is None:
+                return {"error": f"node {name!r} is not running"}
+            os.kill(pids["inner"], signal.SIGKILL)
+            os.waitpid(pids["inner"], 0)  # returns when the kernel has ended the whole node
+            del self.nodes[name]
+            self._publish()
+            return {"ok": True}
+        if operation == "power-on":
+            if name in self.nodes:
+                return {"error": f"node {name!r} is running already"}
+            self._start([name])
+            self._publish()
+            return {"ok": True, "pid": self.nodes[name]["outer"]}
+        return {"error": f"unknown operation {operation!r}"}
+
+
+def _reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _close_all() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.closerange(3, 4096)
+
+
+def _wait_for_link(name: str) -> None:
+    """Wait for an interface to be moved in, by the kernel's own announcements (rtnetlink)."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as events:
+        events.bind((0, 1))  # RTMGRP_LINK
+        while name not in (interface for _, interface in socket.if_nameindex()):
+            events.recv(65536)
+
+
+def _ip(commands: list[str]) -> None:
+    """Run iproute2 on a batch of commands in this process's network namespace."""
+    done = subprocess.run(
+        ["ip", "-batch", "-"], input="\n".join(commands) + "\n", text=True, capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"ip {'; '.join(commands)}: {done.stderr.strip()}")
+
+
+def _read_pid(descriptor: int) -> int:
+    with os.fdopen(descriptor) as stream:
+        line = stream.readline()
+    if not line:
+        raise RuntimeError("a process of the lab ended before it was set up")
+    return int(line)
+
+
+if __name__ == "__main__":
+    sys.exit(launch(Path(sys.argv[1]), owned=sys.argv[2] == "owned"))
