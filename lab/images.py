@@ -27,11 +27,13 @@ mkdir -p /www
 echo "version={VERSION} instance=${{INSTANCE:-$HOSTNAME}}" > /www/index.html
 child=
 start() {{ [ -n "$child" ] && kill -0 "$child" 2>/dev/null && return; httpd -f -p "${{PORT:-{DEMO_PORT}}}" -h /www & child=$!; }}
+# A container ends by itself when whoever made it never comes back for it.
 stop() {{ [ -n "$child" ] && kill "$child" 2>/dev/null; child=; }}
 trap stop USR1
 trap start USR2
 trap 'stop; exit 0' TERM INT
 start
+( sleep "${{LIFETIME:-86400}}"; kill 1 ) &
 while :; do sleep 86400 & wait $!; done
 """
 

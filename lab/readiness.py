@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import consul
 import requests
 
+from . import catalog
 from .access import ClusterAccess, NodeAccess
 from .errors import HarnessError, LabError
 from .images import demo_image
@@ -88,20 +90,18 @@ def load_demo_image(node: NodeAccess) -> None:
 
 
 def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
-    consul = inventory.consul
-    assert consul is not None
+    settings = inventory.consul
+    assert settings is not None
     servers = [node for node in inventory.nodes if node.consul_server]
-    base = f"http://{servers[0].address}:{consul.http_port}/v1"
-    session = requests.Session()
-    session.trust_env = False
+    client = catalog.connect(servers[0], settings, timeout_s=2)
 
     def look() -> str | None:
         if stop.is_set():
             raise LabError("Consul: given up, another part of the lab failed")
         try:
-            peers = session.get(f"{base}/operator/raft/configuration", timeout=2).json()["Servers"]
-            members = session.get(f"{base}/catalog/nodes", timeout=2).json()
-        except (requests.RequestException, ValueError, KeyError) as error:
+            peers = client.operator.raft_config()["Servers"]
+            _, members = client.catalog.nodes()
+        except (requests.RequestException, consul.ConsulException, ValueError, KeyError) as error:
             return f"{servers[0].name}: {type(error).__name__}"
         voters = [peer for peer in peers if peer["Voter"]]
         if len(voters) < len(servers) or not any(peer["Leader"] for peer in peers):

@@ -1,0 +1,246 @@
+"""A lab comes up whole, leaves the machine alone, and is gone when its supervisor is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, lab_command, machine
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def _tree(state: Path) -> dict[int, str]:
+    """Every process of the lab, {pid: command}: those in its PID namespaces."""
+    facts = json.loads((state / "state.json").read_text())
+    found = {}
+    inside = {os.readlink(f"/proc/{pid}/ns/pid") for pid in [facts["supervisor"], *facts["nodes"].values()]}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if os.readlink(entry / "ns/pid") in inside:
+                    found[int(entry.name)] = (entry / "comm").read_text().strip()
+            except OSError:
+                continue
+    return found
+
+
+def _namespaces(pids: dict[int, str]) -> set[str]:
+    mine = {os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup")}
+    return {
+        os.readlink(f"/proc/{pid}/ns/{kind}")
+        for pid in pids
+        for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup")
+        if Path(f"/proc/{pid}").exists()
+    } - mine
+
+
+def _all_namespaces() -> set[str]:
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup"):
+                try:
+                    found.add(os.readlink(entry / "ns" / kind))
+                except OSError:
+                    continue
+    return found
+
+
+def _wait_gone(pids: dict[int, str]) -> dict[int, str]:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        left = {pid: name for pid, name in pids.items() if Path(f"/proc/{pid}").exists()}
+        if not left:
+            return {}
+        time.sleep(0.01)
+    return left
+
+
+def _cgroups(name: str) -> list[str]:
+    return [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/flatnet/{name}")]
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """One lab, looked at before, during and after."""
+    run_dir = tmp_path_factory.mktemp("life") / "run"
+    before = machine()
+    up = lab_command("up", "--lab", "life", run_dir=run_dir)
+    try:
+        during = machine()
+        hosts = {
+            node: lab_command("exec", "--lab", "life", node, "--", "sh", "-c", _LOOK, run_dir=run_dir).stdout
+            for node in ("u1", "u2", "u3")
+        }
+        listed = lab_command("list", run_dir=run_dir).stdout
+        inventory = lab_command("inventory", "--lab", "life", run_dir=run_dir).stdout
+        again = lab_command("up", "--lab", "life", run_dir=run_dir)
+        pids = _tree(run_dir / "life")
+        namespaces = _namespaces(pids)
+    finally:
+        down = lab_command("down", "--lab", "life", run_dir=run_dir)
+    return {
+        "up": up, "before": before, "during": during, "after": machine(), "hosts": hosts, "listed": listed,
+        "inventory": inventory, "again": again, "pids": pids, "namespaces": namespaces, "down": down, "run": run_dir,
+    }  # fmt: skip
+
+
+_LOOK = (
+    "hostname; cat /etc/machine-id; cat /etc/resolv.conf; readlink /proc/1/exe; ip -brief -4 address;"
+    "ip route; stat -f -c %T /var/lib/docker; docker info -f '{{.Name}} {{.Driver}}'; ip route get 198.51.100.1 2>&1"
+)
+
+
+def test_up_says_each_step_with_its_time(life: dict[str, object]) -> None:
+    up = life["up"]
+    assert up.returncode == 0, up.stdout + up.stderr
+    steps = [line for line in up.stdout.splitlines() if re.match(r"\s+\d+\.\d\d s  ", line)]
+    assert len(steps) >= 5 and "lab is up" in steps[-1], up.stdout
+
+
+def test_every_node_is_a_host_of_its_own(life: dict[str, object]) -> None:
+    hosts = life["hosts"]
+    for index, (name, text) in enumerate(hosts.items()):
+        lines = text.splitlines()
+        assert lines[0] == name
+        assert f"nameserver 192.168.56.{3 + index}" in text
+        assert "tini" in text
+        assert f"192.168.56.{3 + index}/24" in text
+        assert "tmpfs" in lines
+        assert f"{name} overlay2" in text
+    assert len({text.splitlines()[1] for text in hosts.values()}) == 3, "machine ids differ"
+
+
+def test_nodes_have_no_way_out(life: dict[str, object]) -> None:
+    for text in life["hosts"].values():
+        assert "default" not in text
+        assert "unreachable" in text.splitlines()[-1]
+
+
+def test_the_machine_is_the_same_before_during_and_after(life: dict[str, object]) -> None:
+    assert life["before"].difference(life["during"]) == []
+    assert life["before"].difference(life["after"]) == []
+
+
+def test_list_and_inventory_name_the_lab(life: dict[str, object]) -> None:
+    assert "life: vxlan 10.32.0.0/16, nodes u1, u2, u3" in life["listed"]
+    assert "address: 192.168.56.3" in life["inventory"]
+
+
+def test_a_taken_name_is_one_line_and_exit_code_3(life: dict[str, object]) -> None:
+    again = life["again"]
+    assert again.returncode == 3
+    assert again.stderr.count("\n") == 1 and "'life' is taken" in again.stderr, again.stderr
+
+
+def test_down_leaves_nothing(life: dict[str, object]) -> None:
+    assert life["down"].returncode == 0, life["down"].stderr
+    assert len(life["pids"]) > 10, "the look at the running lab found its processes"
+    assert _wait_gone(life["pids"]) == {}
+    assert life["namespaces"] and not life["namespaces"] & _all_namespaces()
+    assert _cgroups("life") == []
+    assert not (life["run"] / "life").exists()
+
+
+@pytest.mark.parametrize("victim", ["supervisor", "launcher"])
+def test_killing_any_of_its_roots_ends_the_lab(lab: Command, run_dir: Path, victim: str) -> None:
+    before = machine()
+    assert lab("up", "--lab", "crash", "--nodes", "2").returncode == 0
+    state = run_dir / "crash"
+    supervisor = json.loads((state / "state.json").read_text())["supervisor"]
+    status = Path(f"/proc/{supervisor}/status").read_text()
+    launcher = int(re.search(r"^PPid:\s+(\d+)", status, re.M).group(1))  # type: ignore[union-attr]
+    pids = {**_tree(state), launcher: "launcher"}
+    namespaces = _namespaces(pids)
+    os.kill({"supervisor": supervisor, "launcher": launcher}[victim], signal.SIGKILL)
+    assert _wait_gone(pids) == {}
+    assert namespaces and not namespaces & _all_namespaces()
+    assert before.difference(machine()) == []
+    up = lab("up", "--lab", "crash", "--nodes", "1")
+    assert up.returncode == 0, up.stdout + up.stderr
+    lab("down", "--lab", "crash")
+    assert _cgroups("crash") == []
+
+
+def test_a_lab_ends_with_the_process_that_owns_it(run_dir: Path) -> None:
+    program = (
+        "import sys, signal; from lab import embedded; from lab.plan import LabSpec;"
+        "embedded.up(LabSpec(name='owned', nodes=1), stay=False); print('up', flush=True); signal.pause()"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "FLATNET_RUN": str(run_dir)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert owner.stdout is not None
+    with owner.stdout:
+        assert owner.stdout.readline() == "up\n"
+        pids = _tree(run_dir / "owned")
+        assert len(pids) > 4
+        owner.kill()
+        owner.wait(10)
+    assert _wait_gone(pids) == {}
+    until = time.monotonic() + 10
+    while (run_dir / "owned").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not (run_dir / "owned").exists()
+    assert _cgroups("owned") == []
+
+
+def test_down_of_a_lab_that_is_not_up(lab: Command) -> None:
+    done = lab("down", "--lab", "nowhere")
+    assert done.returncode == 3
+    assert done.stderr == "lab: lab 'nowhere' is not up; `python -m lab list` shows those that are\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["up", "--overlay", "carrier-pigeon"], 4, "--overlay carrier-pigeon: unknown"),
+        (["up", "--nodes", "0"], 4, "--nodes 0"),
+        (["up", "--lab", "No Good"], 4, "lab name 'No Good'"),
+        (["up", "--underlay", "10.32.0.0/16"], 4, "overlaps"),
+        (["frobnicate"], 4, "invalid choice"),
+        (["exec", "u1", "--", "true"], 3, "is not up"),
+    ],
+)
+def test_bad_input_is_one_line(lab: Command, run_dir: Path, words: list[str], code: int, said: str) -> None:
+    done = lab(*words)
+    assert done.returncode == code
+    assert said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not run_dir.exists() or not list(run_dir.iterdir())
+
+
+def test_missing_programs_are_listed_at_once(run_dir: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from lab import preflight, __main__ as m, embedded; import sys;"
+            "preflight.PROGRAMS.update({'no-such-daemon': 'daemon-package', 'no-such-tool': 'tool-package'});"
+            "sys.exit(m.main(['up']))",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "FLATNET_RUN": str(run_dir)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "no-such-daemon (install daemon-package)" in done.stderr
+    assert "no-such-tool (install tool-package)" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not run_dir.exists()
