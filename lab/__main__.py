@@ -147,7 +147,9 @@ def _inventory(options: argparse.Namespace) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     findings = examine()
     for finding in findings:
-        print(f"{'ok  ' if finding.holds else 'LACK'} {finding.what}" + ("" if finding.holds else f": {finding.way_out}"))
+        print(
+            f"{'ok  ' if finding.holds else 'LACK'} {finding.what}" + ("" if finding.holds else f": {finding.way_out}")
+        )
     return EXIT_UNUSABLE if any(item.fatal and not item.holds for item in findings) else 0
 
 

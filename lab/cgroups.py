@@ -7,6 +7,7 @@ with a lab's processes; `sweep` does, by lab name only.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -129,8 +130,6 @@ def _remove(lab: str) -> list[Path]:
                 os.rmdir(folder)
             except OSError:
                 left.append(Path(folder))
-        try:
+        with contextlib.suppress(OSError):  # another lab lives there
             os.rmdir(tree.path / PARENT)
-        except OSError:
-            pass  # another lab lives there
     return left

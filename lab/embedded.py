@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from . import cgroups, files, plan
-from .access import ClusterAccess
 from .errors import LabError
 from .inventory import Inventory, dump, load
 from .keys import make_key
@@ -52,7 +51,9 @@ class Owner:
         try:
             self.process.wait(START_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            raise LabError(f"the lab's launcher (pid {self.process.pid}) did not end within {START_TIMEOUT_S:g} s") from None
+            raise LabError(
+                f"the lab's launcher (pid {self.process.pid}) did not end within {START_TIMEOUT_S:g} s"
+            ) from None
 
 
 @dataclass(frozen=True)

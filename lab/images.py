@@ -12,6 +12,7 @@ import io
 import json
 import os
 import tarfile
+from collections.abc import Sequence
 from functools import cache
 
 from .errors import LabError
@@ -26,7 +27,11 @@ _SERVE = f"""#!/bin/sh
 mkdir -p /www
 echo "version={VERSION} instance=${{INSTANCE:-$HOSTNAME}}" > /www/index.html
 child=
-start() {{ [ -n "$child" ] && kill -0 "$child" 2>/dev/null && return; httpd -f -p "${{PORT:-{DEMO_PORT}}}" -h /www & child=$!; }}
+start() {{
+    [ -n "$child" ] && kill -0 "$child" 2>/dev/null && return
+    httpd -f -p "${{PORT:-{DEMO_PORT}}}" -h /www &
+    child=$!
+}}
 # A container ends by itself when whoever made it never comes back for it.
 stop() {{ [ -n "$child" ] && kill "$child" 2>/dev/null; child=; }}
 trap stop USR1
@@ -75,7 +80,7 @@ def demo_image() -> bytes:
     return _tar([(f"{name}.json", config, 0o644), ("layer.tar", layer, 0o644), ("manifest.json", manifest, 0o644)], [])
 
 
-def _tar(files: list[tuple[str, bytes | None, int]], links: list[tuple[str, str]]) -> bytes:
+def _tar(files: Sequence[tuple[str, bytes | None, int]], links: Sequence[tuple[str, str]]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, content, mode in files:

@@ -115,15 +115,11 @@ class Inventory(_Strict):
         subnets = list(self.overlay.subnets.items())
         for name, subnet in subnets:
             if not subnet.subnet_of(self.overlay.range):
-                raise ValueError(
-                    f"overlay.subnets.{name}: {subnet} is outside overlay.range {self.overlay.range}"
-                )
+                raise ValueError(f"overlay.subnets.{name}: {subnet} is outside overlay.range {self.overlay.range}")
         for index, (name, subnet) in enumerate(subnets):
             for other, taken in subnets[:index]:
                 if subnet.overlaps(taken):
-                    raise ValueError(
-                        f"overlay.subnets.{name}: {subnet} overlaps overlay.subnets.{other} {taken}"
-                    )
+                    raise ValueError(f"overlay.subnets.{name}: {subnet} overlaps overlay.subnets.{other} {taken}")
         for node in self.nodes:
             if node.address in self.overlay.range:
                 raise ValueError(

@@ -62,7 +62,7 @@ def launch(state: Path, *, owned: bool) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: os.write(ring, b"x"))
     ended = os.pidfd_open(child)
-    watched = [wake, ended] + ([0] if owned else [])
+    watched: list[int] = [wake, ended, *([0] if owned else [])]
     select.select(watched, [], [])
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
@@ -81,7 +81,7 @@ def _first_process(plan: Mapping[str, Any], state: Path, launcher: int) -> NoRet
     try:
         die_with_parent()
         code = Supervisor(plan, state, launcher).run()
-    except BaseException:
+    except BaseException:  # noqa: BLE001 (the last words of a process that ends in any case)
         (state / "error").write_text(traceback.format_exc())
     finally:
         os._exit(code)
@@ -112,13 +112,13 @@ class Supervisor:
         control = self._listen()
         self._publish()
         while not self.finished:
-            ready, _, _ = select.select([wake, control, self.launcher], [], [])
+            ready, _, _ = select.select([wake, control.fileno(), self.launcher], [], [])
             if self.launcher in ready:
                 break
             if wake in ready:
                 os.read(wake, 4096)
                 self._reap()
-            if control in ready:
+            if control.fileno() in ready:
                 self._serve(control)
         return 0
 
@@ -168,9 +168,7 @@ class Supervisor:
                 _reset_signals()
                 os.close(go)
                 cgroups.join(self.plan["name"], entry["name"], self.trees)
-                unshare(
-                    CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWPID
-                )
+                unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWPID)
                 inner = os.fork()
                 if inner:
                     os.write(inner_in, b"%d\n" % inner)
@@ -179,7 +177,7 @@ class Supervisor:
                 os.close(outer_in)
                 os.close(inner_in)
                 become_node(entry, self.state / "nodes" / entry["name"], self.trees, wait)
-            except BaseException:
+            except BaseException:  # noqa: BLE001 (likewise)
                 (self.state / "error").write_text(f"node {entry['name']}: {traceback.format_exc()}")
             finally:
                 os._exit(1)

@@ -63,11 +63,11 @@ class Vxlan(Overlay):
     def deploy(self, cluster: ClusterAccess) -> None:
         cluster.each(self._deploy_on)
         # Nodes are let in for one look at every tunnel, in both directions.
-        cluster.each(lambda node: [self.expose(node, subnet) for subnet in self.subnets])
+        cluster.each(self._expose_all)
         try:
             cluster.each(self._hear_peers)
         finally:
-            cluster.each(lambda node: [self.hide(node, subnet) for subnet in self.subnets])
+            cluster.each(self._hide_all)
 
     def _deploy_on(self, node: NodeAccess) -> None:
         index = self._index(node)
@@ -101,6 +101,14 @@ class Vxlan(Overlay):
                 if peer.name != node.name
             ]
         node.run("\n".join(script))
+
+    def _expose_all(self, node: NodeAccess) -> None:
+        for subnet in self.subnets:
+            self.expose(node, subnet)
+
+    def _hide_all(self, node: NodeAccess) -> None:
+        for subnet in self.subnets:
+            self.hide(node, subnet)
 
     def _hear_peers(self, node: NodeAccess) -> None:
         index = self._index(node)

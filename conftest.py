@@ -1,0 +1,14 @@
+"""The list of Flatnet's pytest plugins."""
+
+pytest_plugins = [
+    "fixtures.options",
+    "reports.plugin",
+    "fixtures.run",
+    "fixtures.cluster",
+    "fixtures.containers",
+    "fixtures.services",
+    "fixtures.names",
+    "fixtures.evidence",
+    "fixtures.probing",
+    "fixtures.topology",
+]

@@ -1,0 +1,58 @@
+"""Promise 2: every node reaches every container, and the reverse, without NAT."""
+
+from fixtures.probing import Prober
+
+from fixtures.cluster import Cluster, ClusterNode
+from fixtures.containers import Fleet
+from fixtures.evidence import Evidence
+from fixtures.requirements import disruptive, requirement
+
+
+@requirement("HOST-1")
+@disruptive
+def test_before_expose_a_node_has_no_way_to_the_containers(
+    hidden_cluster: Cluster, fleet: Fleet, probe: Prober
+) -> None:
+    """A node that was not exposed cannot reach any container.
+
+    Expected: while containers answer each other, no probe of any node reaches one of them.
+    """
+    sandwich = probe.blocked(
+        attempts=probe.edges(hidden_cluster.nodes.values(), fleet.everyone()),
+        controls=probe.edges(fleet.subnet("a").values(), fleet.subnet("a").values()),
+        refusal_is_proof=True,
+    )
+    assert not sandwich.leaked, sandwich
+
+
+@requirement("HOST-2")
+def test_after_expose_every_node_reaches_every_container(
+    node: ClusterNode, fleet: Fleet, probe: Prober, evidence: Evidence
+) -> None:
+    """An exposed node reaches every container, local and remote.
+
+    Expected: ICMP, UDP and TCP of the node arrive at every container of every subnet and are answered.
+    """
+    mesh = probe.mesh([node], fleet.everyone())
+    assert not mesh.unanswered, mesh.explain(mesh.unanswered)
+
+
+@requirement("HOST-3")
+def test_nodes_and_containers_see_each_other_without_nat(node: ClusterNode, fleet: Fleet, probe: Prober) -> None:
+    """Between a node and a container no address or port is rewritten, in either direction.
+
+    Expected: what arrives is what was sent, from node to container and from container to node.
+    """
+    mesh = probe.mesh([node], fleet.everyone()) + probe.mesh(fleet.everyone(), [node])
+    assert not mesh.rewritten, mesh.explain(mesh.rewritten)
+    assert not mesh.unjudged, mesh.explain(mesh.unjudged)
+
+
+@requirement("HOST-4")
+def test_every_container_reaches_every_node(node: ClusterNode, fleet: Fleet, probe: Prober) -> None:
+    """A container reaches a node by the node's own address.
+
+    Expected: ICMP, UDP and TCP of every container arrive at the node and are answered by it.
+    """
+    mesh = probe.mesh(fleet.everyone(), [node])
+    assert not mesh.unanswered, mesh.explain(mesh.unanswered)

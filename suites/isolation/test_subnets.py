@@ -1,0 +1,55 @@
+"""Promise 5: containers put into different subnets cannot reach each other."""
+
+from fixtures.probes.mesh import Transport
+from fixtures.probing import Prober
+
+from fixtures.cluster import Cluster
+from fixtures.containers import Container, Fleet
+from fixtures.requirements import requirement
+from fixtures.topology import Pair
+
+
+@requirement("ISO-1")
+def test_nothing_passes_between_subnets(fleet: Fleet, probe: Prober, foreign_pair: Pair, transport: Transport) -> None:
+    """No packet of a container arrives at a container of another subnet.
+
+    Expected: while both ends talk to their own subnet before and after, no probe sent by the kernel
+    or crafted towards the router or the peer itself is seen at the other end, on any port class.
+    """
+    sandwich = probe.separated(foreign_pair.source, foreign_pair.destination, transport, fleet)
+    assert not sandwich.leaked, sandwich
+    sandwich.proved()
+
+
+@requirement("ISO-2")
+def test_within_a_subnet_everything_works(fleet: Fleet, probe: Prober, subnet: str) -> None:
+    """Isolation does not cost reachability: inside each subnet every pair talks.
+
+    Expected: ICMP, UDP and TCP of every ordered pair are answered by the container that was dialled.
+    """
+    mesh = probe.mesh(fleet.subnet(subnet).values())
+    assert not mesh.unanswered, mesh.explain(mesh.unanswered)
+
+
+@requirement("ISO-6")
+def test_no_other_address_of_the_peer_is_a_way_round(fleet: Fleet, probe: Prober, foreign_pair: Pair) -> None:
+    """Interfaces that a container has besides the overlay's do not lead to another subnet's container.
+
+    Expected: no address of any interface of the peer (docker0, docker_gwbridge, IPv6 link-local)
+    is reached from a container of another subnet.
+    """
+    sandwich = probe.separated_everywhere(foreign_pair.source, foreign_pair.destination, fleet)
+    assert not sandwich.leaked, sandwich
+    sandwich.proved()
+
+
+@requirement("ISO-8")
+def test_the_address_comes_from_the_subnet_asked_for(container: Container, cluster: Cluster, probe: Prober) -> None:
+    """A container that was put into a subnet has its address from that subnet.
+
+    Expected: the address on the container's own interface lies in the subnet it asked for,
+    and no interface has an address of another subnet.
+    """
+    subnets = cluster.inventory.overlay.subnets
+    found = probe.subnets_of(container)
+    assert found == {container.subnet}, f"{container} asked for {container.subnet} {subnets[container.subnet]}: {found}"

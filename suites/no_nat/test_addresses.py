@@ -1,0 +1,40 @@
+"""Promise 3: the address a container has is the address everyone else sees."""
+
+from fixtures.probes.mesh import Transport
+from fixtures.probing import Prober
+
+from fixtures.containers import Container
+from fixtures.requirements import requirement
+from fixtures.topology import Pair
+
+
+@requirement("NET-2")
+def test_receiver_sees_the_senders_own_address(pair: Pair, transport: Transport) -> None:
+    """No device on the way rewrites source or destination.
+
+    Expected: at the receiver, addresses and ports (the ICMP id too) are those the sender used.
+    """
+    delivery = pair.exchange(transport)
+    assert delivery.seen_by_receiver == delivery.sent, delivery
+
+
+@requirement("NET-2")
+def test_sender_sees_the_answer_as_it_was_sent(pair: Pair, transport: Transport) -> None:
+    """No device on the way back rewrites source or destination of the answer.
+
+    Expected: the answer arrives with the addresses and ports its sender gave it,
+    and comes from the address that was dialled.
+    """
+    delivery = pair.exchange(transport)
+    assert delivery.reply_seen == delivery.reply_sent, delivery
+
+
+@requirement("NET-3")
+def test_a_containers_address_is_one_for_everybody(container: Container, probe: Prober) -> None:
+    """A container's own address, Docker's word for it and what its peers see are one.
+
+    Expected: the address on the container's interface, the one `docker inspect` names and
+    the source address that a peer sees in its packets are the same.
+    """
+    views = probe.views_of(container)
+    assert views.own == views.docker == views.peers, views

@@ -1,0 +1,19 @@
+"""Promise 1: every container reaches every other container directly."""
+
+from fixtures.probing import Prober
+
+from fixtures.containers import Fleet
+from fixtures.evidence import Evidence
+from fixtures.requirements import requirement
+
+
+@requirement("NET-1")
+def test_every_container_reaches_every_other(fleet: Fleet, probe: Prober, evidence: Evidence, subnet: str) -> None:
+    """Every ordered pair of containers of a subnet talks, and the right container answers.
+
+    Expected: for every pair, on one node and across nodes, an ICMP echo, a UDP datagram
+    and a TCP connection arrive at the container that was dialled and are answered by it.
+    """
+    mesh = probe.mesh(fleet.subnet(subnet).values())
+    evidence.matrix(mesh.rows)
+    assert not mesh.unanswered, mesh.explain(mesh.unanswered)
