@@ -1,0 +1,1 @@
+"""What a run says: requirements, verdict, and the files it leaves."""
