@@ -1,6 +1,6 @@
 """Promise 3: the address a container has is the address everyone else sees."""
 
-from fixtures.probes.mesh import Transport
+from fixtures.probes.ledger import Transport
 from fixtures.probing import Prober
 
 from fixtures.containers import Container
