@@ -8,6 +8,8 @@ pytest_plugins = [
     "fixtures.containers",
     "fixtures.services",
     "fixtures.names",
+    "fixtures.web",
+    "fixtures.catalogue",
     "fixtures.evidence",
     "fixtures.probing",
     "fixtures.topology",

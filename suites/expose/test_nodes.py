@@ -1,10 +1,9 @@
 """Promise 2: every node reaches every container, and the reverse, without NAT."""
 
-from fixtures.probing import Prober
-
 from fixtures.cluster import Cluster, ClusterNode
 from fixtures.containers import Fleet
 from fixtures.evidence import Evidence
+from fixtures.probing import Prober
 from fixtures.requirements import disruptive, requirement
 
 
@@ -19,7 +18,7 @@ def test_before_expose_a_node_has_no_way_to_the_containers(
     """
     sandwich = probe.blocked(
         attempts=probe.edges(hidden_cluster.nodes.values(), fleet.everyone()),
-        controls=probe.edges(fleet.subnet("a").values(), fleet.subnet("a").values()),
+        controls=probe.neighbours(),
         refusal_is_proof=True,
     )
     assert not sandwich.leaked, sandwich

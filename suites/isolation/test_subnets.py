@@ -1,10 +1,9 @@
 """Promise 5: containers put into different subnets cannot reach each other."""
 
-from fixtures.probes.ledger import Transport
-from fixtures.probing import Prober
-
 from fixtures.cluster import Cluster
 from fixtures.containers import Container, Fleet
+from fixtures.probes.ledger import Transport
+from fixtures.probing import Prober
 from fixtures.requirements import requirement
 from fixtures.topology import Pair
 

@@ -1,9 +1,8 @@
 """Promise 3: the address a container has is the address everyone else sees."""
 
+from fixtures.containers import Container
 from fixtures.probes.ledger import Transport
 from fixtures.probing import Prober
-
-from fixtures.containers import Container
 from fixtures.requirements import requirement
 from fixtures.topology import Pair
 

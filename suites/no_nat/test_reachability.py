@@ -1,9 +1,8 @@
 """Promise 1: every container reaches every other container directly."""
 
-from fixtures.probing import Prober
-
 from fixtures.containers import Fleet
 from fixtures.evidence import Evidence
+from fixtures.probing import Prober
 from fixtures.requirements import requirement
 
 
