@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def _cgroups(name: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> object:
+def life(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """One lab, looked at before, during and after."""
     run_dir = tmp_path_factory.mktemp("life") / "run"
     before = machine()
@@ -101,14 +102,14 @@ _LOOK = (
 )
 
 
-def test_up_says_each_step_with_its_time(life: dict[str, object]) -> None:
+def test_up_says_each_step_with_its_time(life: dict[str, Any]) -> None:
     up = life["up"]
     assert up.returncode == 0, up.stdout + up.stderr
     steps = [line for line in up.stdout.splitlines() if re.match(r"\s+\d+\.\d\d s  ", line)]
     assert len(steps) >= 5 and "lab is up" in steps[-1], up.stdout
 
 
-def test_every_node_is_a_host_of_its_own(life: dict[str, object]) -> None:
+def test_every_node_is_a_host_of_its_own(life: dict[str, Any]) -> None:
     hosts = life["hosts"]
     for index, (name, text) in enumerate(hosts.items()):
         lines = text.splitlines()
@@ -121,29 +122,29 @@ def test_every_node_is_a_host_of_its_own(life: dict[str, object]) -> None:
     assert len({text.splitlines()[1] for text in hosts.values()}) == 3, "machine ids differ"
 
 
-def test_nodes_have_no_way_out(life: dict[str, object]) -> None:
+def test_nodes_have_no_way_out(life: dict[str, Any]) -> None:
     for text in life["hosts"].values():
         assert "default" not in text
         assert "unreachable" in text.splitlines()[-1]
 
 
-def test_the_machine_is_the_same_before_during_and_after(life: dict[str, object]) -> None:
+def test_the_machine_is_the_same_before_during_and_after(life: dict[str, Any]) -> None:
     assert life["before"].difference(life["during"]) == []
     assert life["before"].difference(life["after"]) == []
 
 
-def test_list_and_inventory_name_the_lab(life: dict[str, object]) -> None:
+def test_list_and_inventory_name_the_lab(life: dict[str, Any]) -> None:
     assert "life: vxlan 10.32.0.0/16, nodes u1, u2, u3" in life["listed"]
     assert "address: 192.168.56.3" in life["inventory"]
 
 
-def test_a_taken_name_is_one_line_and_exit_code_3(life: dict[str, object]) -> None:
+def test_a_taken_name_is_one_line_and_exit_code_3(life: dict[str, Any]) -> None:
     again = life["again"]
     assert again.returncode == 3
     assert again.stderr.count("\n") == 1 and "'life' is taken" in again.stderr, again.stderr
 
 
-def test_down_leaves_nothing(life: dict[str, object]) -> None:
+def test_down_leaves_nothing(life: dict[str, Any]) -> None:
     assert life["down"].returncode == 0, life["down"].stderr
     assert len(life["pids"]) > 10, "the look at the running lab found its processes"
     assert _wait_gone(life["pids"]) == {}
