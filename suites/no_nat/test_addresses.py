@@ -13,7 +13,7 @@ def test_receiver_sees_the_senders_own_address(pair: Pair, transport: Transport)
 
     Expected: at the receiver, addresses and ports (the ICMP id too) are those the sender used.
     """
-    delivery = pair.exchange(transport)
+    delivery = pair.exchange(transport).or_not_proved()
     assert delivery.seen_by_receiver == delivery.sent, delivery
 
 
@@ -24,7 +24,7 @@ def test_sender_sees_the_answer_as_it_was_sent(pair: Pair, transport: Transport)
     Expected: the answer arrives with the addresses and ports its sender gave it,
     and comes from the address that was dialled.
     """
-    delivery = pair.exchange(transport)
+    delivery = pair.exchange(transport).or_not_proved()
     assert delivery.reply_seen == delivery.reply_sent, delivery
 
 
