@@ -1,0 +1,83 @@
+"""Promise 4 over time: the answer follows the instances' health."""
+
+from collections.abc import Callable
+
+from fixtures.cluster import Cluster
+from fixtures.containers import Fleet
+from fixtures.expectations import eventually
+from fixtures.names import Asker, How, Resolver
+from fixtures.requirements import requirement
+from fixtures.services import TURN_S, Service
+from fixtures.web import Request, Web
+from fixtures.witness import Heard
+from reports.model import NotProved
+
+
+@requirement("DNS-3")
+def test_a_critical_instance_leaves_the_answer_and_returns(
+    service: Callable[..., Service], fleet: Fleet, askers: list[Asker], resolver: Resolver, cluster: Cluster
+) -> None:
+    """An instance whose service stopped disappears from every answer, and comes back with it.
+
+    Expected: on each node one instance's service ends; all of them are gone everywhere within the
+    check's interval and time-out plus the bound on spreading, and back within the same. An instance
+    that Consul itself calls passing all the while is never missing.
+    """
+    shop = service("shop")
+    for container in fleet.subnet(cluster.subnets[0]).values():
+        shop.add(container)
+    victims = {one.container.node.name: one for one in shop.instances.values()}.values()
+    addresses = [one.address for one in victims]
+    if not shop.settle():
+        raise NotProved(f"not every instance of {shop} passes its check before the test (see DNS-12): {shop.look()}")
+
+    def ask() -> Heard:
+        heard = shop.hear(lambda: resolver.ask_all(askers, shop.fqdn, how=How.EDNS))
+        assert not heard.wrong, heard
+        return heard
+
+    for one in victims:
+        one.container.stop_service()
+    try:
+        eventually(
+            ask, lambda heard: heard.nobody_has(addresses), within_s=TURN_S, what=f"{addresses} leave every answer"
+        )
+    finally:
+        for one in victims:
+            one.container.start_service()
+    eventually(
+        ask,
+        lambda heard: heard.everybody_has(addresses),
+        within_s=TURN_S,
+        what=f"{addresses} are in every answer again",
+    )
+
+
+@requirement("DNS-12")
+def test_consuls_health_check_travels_the_overlay(web: Service, http: Web) -> None:
+    """Consul's own check of an instance reaches the container by its overlay address.
+
+    Expected: a capture in every instance's container shows requests of a Consul agent to the
+    container's overlay address and port, and Consul says that the instance passes.
+    """
+    wanted = {one.container.label: {(one.address, one.port)} for one in web.instances.values()}
+
+    def by_consul(heard: dict[str, list[Request]]) -> dict[str, set[tuple[str, int]]]:
+        return {
+            name: {one.destination for one in requests if one.user_agent.startswith("Consul")}
+            for name, requests in heard.items()
+        }
+
+    with http.listening([one.container for one in web.instances.values()]) as ear:
+        eventually(
+            ear.requests,
+            lambda heard: by_consul(heard) == wanted,
+            within_s=TURN_S,
+            what="requests of Consul arrive at every instance",
+        )
+    eventually(
+        lambda: {name: state.listed for name, state in web.look().leader.items()},
+        lambda passing: passing == dict.fromkeys(web.instances, True),
+        within_s=TURN_S,
+        what="every instance that Consul asks passes",
+    )
