@@ -16,9 +16,8 @@ from .errors import HarnessError, LabError
 from .images import demo_image
 from .inventory import Inventory
 from .overlays import adapter
+from .waiting import READY_TIMEOUT_S, wait_for
 
-READY_TIMEOUT_S = 30.0
-_PAUSE_S = 0.02
 Progress = Callable[[str, float], None]
 
 
@@ -40,10 +39,13 @@ def make_ready(inventory: Inventory, progress: Progress) -> None:
                 cluster.each(_docker_ready)
                 report("Docker answers on every node")
                 images = pool.submit(cluster.each, load_demo_image)
-                adapter(inventory).deploy(cluster)
-                report(f"overlay {inventory.overlay.name}: every pair of peers passes packets")
+                overlay = adapter(inventory)
+                overlay.deploy(cluster)
+                report(f"overlay {overlay.name} is made")
                 images.result()
                 report("demo image loaded on every node")
+                overlay.prove(cluster)
+                report(f"overlay {overlay.name}: every pair of peers passes packets")
                 if consul is not None:
                     consul.result()
                     report("Consul has a leader and all its voters")
@@ -54,15 +56,6 @@ def make_ready(inventory: Inventory, progress: Progress) -> None:
         raise error if isinstance(error, LabError) else LabError(str(error)) from None
     finally:
         cluster.close()
-
-
-def wait_for(what: str, look: Callable[[], str | None], *, timeout_s: float = READY_TIMEOUT_S) -> None:
-    """Look until `look` returns None (it returns what is still wrong). Raises LabError with the last word."""
-    until = time.monotonic() + timeout_s
-    while (wrong := look()) is not None:
-        if time.monotonic() > until:
-            raise LabError(f"{what} not ready within {timeout_s:g} s: {wrong}")
-        time.sleep(_PAUSE_S)
 
 
 def _ssh_ready(node: NodeAccess) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ..errors import UsageError
 from ..inventory import Inventory
-from .base import Capabilities, Overlay, Peer
+from .base import Capabilities, Link, Overlay, Peer
+from .swarm import Swarm
 from .vxlan import Vxlan
 
-OVERLAYS: dict[str, type[Overlay]] = {Vxlan.name: Vxlan}
+OVERLAYS: dict[str, type[Overlay]] = {kind.name: kind for kind in (Vxlan, Swarm)}
 
-__all__ = ["OVERLAYS", "Capabilities", "Overlay", "Peer", "adapter"]
+__all__ = ["OVERLAYS", "Capabilities", "Link", "Overlay", "Peer", "adapter"]
 
 
 def adapter(inventory: Inventory) -> Overlay:

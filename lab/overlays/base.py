@@ -35,6 +35,15 @@ class Peer:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class Link:
+    """An interface on the way, and the network namespace of the node that it is in."""
+
+    name: str
+    netns: str | None = None
+    """Path of the namespace on the node; None: the node's own."""
+
+
 class Overlay(ABC):
     """Adapter of one kind of container network over the nodes of an inventory."""
 
@@ -49,7 +58,14 @@ class Overlay(ABC):
 
     @abstractmethod
     def deploy(self, cluster: ClusterAccess) -> None:
-        """Make the overlay on nodes that have none (the embedded lab); returns when peers talk."""
+        """Make the overlay on nodes that have none (the embedded lab)."""
+
+    @abstractmethod
+    def prove(self, cluster: ClusterAccess) -> None:
+        """Return when a packet has passed between every pair of peers; the demo image is loaded.
+
+        Raises HarnessError naming the node whose packet did not come through.
+        """
 
     @abstractmethod
     def attach(self, subnet: str) -> dict[str, Any]:
@@ -99,5 +115,8 @@ class Overlay(ABC):
         return 0
 
     @abstractmethod
-    def links(self, node: NodeAccess) -> dict[str, str]:
-        """Interfaces of the node on the way, in order: {"bridge": …, "tunnel": …, "NIC": …}."""
+    def links(self, node: NodeAccess) -> dict[str, Link]:
+        """Interfaces of the node on the way, in order: {"bridge a": …, "tunnel a": …, "NIC": …}.
+
+        What the overlay makes only while a container is attached is left out until then.
+        """

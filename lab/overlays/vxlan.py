@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from docker.types import IPAMConfig, IPAMPool
 
 from ..errors import LabError
-from .base import Capabilities, Overlay, Peer
+from .base import Capabilities, Link, Overlay, Peer
 
 if TYPE_CHECKING:
     from ..access import ClusterAccess, NodeAccess
@@ -62,6 +62,8 @@ class Vxlan(Overlay):
 
     def deploy(self, cluster: ClusterAccess) -> None:
         cluster.each(self._deploy_on)
+
+    def prove(self, cluster: ClusterAccess) -> None:
         # Nodes are let in for one look at every tunnel, in both directions.
         cluster.each(self._expose_all)
         try:
@@ -159,9 +161,9 @@ class Vxlan(Overlay):
     def mtu(self, subnet: str) -> int:
         return 1500 - OVERHEAD
 
-    def links(self, node: NodeAccess) -> dict[str, str]:
+    def links(self, node: NodeAccess) -> dict[str, Link]:
         found = {}
         for subnet in self.subnets:
-            found[f"bridge {subnet}"] = self.bridge(subnet)
-            found[f"tunnel {subnet}"] = self.tunnel(subnet)
-        return {**found, "NIC": node.node.interface}
+            found[f"bridge {subnet}"] = Link(self.bridge(subnet))
+            found[f"tunnel {subnet}"] = Link(self.tunnel(subnet))
+        return {**found, "NIC": Link(node.node.interface)}

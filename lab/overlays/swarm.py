@@ -1,0 +1,184 @@
+"""Docker's own attachable overlay networks: one swarm over all engines, one network per subnet.
+
+Swarm's managers hand out the addresses and its gossip (NetworkDB) tells every node where
+each address is. Tunnel and bridge of a network live in a namespace of its own, which a
+node has only while a container of it is attached to that network. Nodes are not part of
+it: there is no way from a node to a container. Every container also has a leg on the
+node's docker_gwbridge, masqueraded, for what is outside the overlay.
+"""
+
+from __future__ import annotations
+
+import shlex
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Any
+
+import docker
+from docker.types import IPAMConfig, IPAMPool
+
+from ..errors import HarnessError, LabError
+from ..images import DEMO_IMAGE
+from ..waiting import wait_for
+from .base import Capabilities, Link, Overlay, Peer
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+    from ..access import ClusterAccess, NodeAccess
+
+PORT = 2377
+MOST_MANAGERS = 3
+OVERHEAD = 50
+"""Outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8 bytes (RFC 7348 §5)."""
+POOLS = ("10.0.0.0/16", "10.253.0.0/16", "172.30.0.0/16")
+"""Where swarm's own ingress network may be put: the first that nothing else uses."""
+SANDBOXES = "/var/run/docker/netns"
+RAFT: dict[str, Any] = {
+    "heartbeat_tick": 1,
+    "election_tick": 3,
+    "snapshot_interval": 10000,
+    "keep_old_snapshots": 0,
+    "log_entries_for_slow_followers": 500,
+}
+"""Ticks are seconds. Docker's own values, but a new leader is sought after 3 s, not 10."""
+
+
+class Swarm(Overlay):
+    """Needs neither a daemon nor a route of its own on the nodes."""
+
+    name = "swarm"
+    capabilities = Capabilities(expose=False, subnets=True)
+
+    def network_of(self, subnet: str) -> str:
+        return f"flatnet-{subnet}"
+
+    def deploy(self, cluster: ClusterAccess) -> None:
+        first, *others = cluster.nodes.values()
+        first.docker.swarm.init(**_addresses(first), default_addr_pool=[str(self._pool())], **RAFT)
+        tokens = first.docker.swarm.attrs["JoinTokens"]
+        managers = min(MOST_MANAGERS, len(cluster.nodes) - 1 | 1)
+
+        def join(node: NodeAccess) -> None:
+            role = "Manager" if others.index(node) < managers - 1 else "Worker"
+            node.docker.swarm.join([f"{first.address}:{PORT}"], tokens[role], **_addresses(node))
+
+        cluster.each(join, others)
+        wait_for("swarm", lambda: self._not_ready(first))
+        for subnet in self.subnets:
+            self._create_network(first, subnet)
+
+    def _pool(self) -> IPv4Network:
+        taken = [self.inventory.overlay.range] + [network for network in [self.inventory.underlay] if network]
+        for pool in map(IPv4Network, POOLS):
+            if not any(pool.overlaps(network) for network in taken):
+                return pool
+        raise LabError(f"overlay.range {self.inventory.overlay.range} leaves no room for swarm's ingress network")
+
+    def _not_ready(self, manager: NodeAccess) -> str | None:
+        states = {
+            entry["Description"]["Hostname"]: entry["Status"]["State"]
+            for entry in manager.docker.api.nodes()
+            if "Hostname" in entry.get("Description", {})
+        }
+        wrong = [
+            f"{node.name} is {states.get(node.name, 'not there')}"
+            for node in self.inventory.nodes
+            if states.get(node.name) != "ready"
+        ]
+        return ", ".join(wrong) or None
+
+    def _create_network(self, manager: NodeAccess, subnet: str) -> None:
+        manager.docker.networks.create(
+            self.network_of(subnet),
+            driver="overlay",
+            attachable=True,
+            ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=str(self.subnets[subnet]))]),
+        )
+
+    def prove(self, cluster: ClusterAccess) -> None:
+        made = cluster.each(self._attach_one)
+        try:
+            addresses = {
+                name: {subnet: str(self.address_of(one.attrs, subnet)) for subnet in self.subnets}
+                for name, one in made.items()
+            }
+
+            def hear(node: NodeAccess) -> None:
+                targets = [address for name in addresses if name != node.name for address in addresses[name].values()]
+                pid = made[node.name].attrs["State"]["Pid"]
+                # Gossip is on its way: the first packet may find no one yet.
+                script = [f"until busybox ping -c 1 -W 1 {target} >/dev/null; do :; done" for target in targets]
+                node.run(["nsenter", "-t", str(pid), "-n", "sh", "-c", "\n".join(script)])
+
+            cluster.each(hear)
+        finally:
+            cluster.each(lambda node: made[node.name].remove(force=True))
+
+    def _attach_one(self, node: NodeAccess) -> Container:
+        """A container on every subnet at once."""
+        first, *others = self.subnets
+        made = node.docker.containers.create(DEMO_IMAGE, name="flatnet-proof", **self.attach(first))
+        for subnet in others:
+            node.docker.networks.get(self.network_of(subnet)).connect(made)
+        made.start()
+        made.reload()
+        return made
+
+    def attach(self, subnet: str) -> dict[str, Any]:
+        return {"network": self.network_of(subnet)}
+
+    def expose(self, node: NodeAccess, subnet: str) -> None:
+        raise HarnessError(f"node {node.name}: overlay swarm has no way to let a node in ({subnet}); it declares so")
+
+    def hide(self, node: NodeAccess, subnet: str) -> None:
+        """Nodes are never let in."""
+
+    def exposed(self, node: NodeAccess, subnet: str) -> IPv4Address | None:
+        return None
+
+    def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
+        """Peers by the node's own NetworkDB; all of them share the ingress network, where there is one."""
+        known = {entry["IP"] for network in self._networks(node) for entry in network.get("Peers") or ()}
+        return tuple(
+            Peer(
+                name=peer.name,
+                address=peer.address,
+                established=str(peer.address) in known,
+                detail="in the gossip of the swarm's networks"
+                if str(peer.address) in known
+                else "not in the gossip of any network of the swarm",
+            )
+            for peer in self.inventory.nodes
+            if peer.name != node.name
+        )
+
+    def _networks(self, node: NodeAccess) -> list[dict[str, Any]]:
+        try:
+            listed = node.docker.api.networks(filters={"scope": "swarm"})
+            found = [node.docker.api.inspect_network(one["Id"]) for one in listed]
+        except docker.errors.DockerException as error:
+            raise HarnessError(f"node {node.name}: Docker: {error}") from None
+        ingress = [network for network in found if network["Ingress"]]
+        names = {self.network_of(subnet) for subnet in self.subnets}
+        return ingress or [network for network in found if network["Name"] in names]
+
+    def mtu(self, subnet: str) -> int:
+        return 1500 - OVERHEAD
+
+    def links(self, node: NodeAccess) -> dict[str, Link]:
+        found = {}
+        for subnet in self.subnets:
+            (network,) = node.docker.api.networks(names=[f"^{self.network_of(subnet)}$"]) or [None]
+            place = f"{SANDBOXES}/1-{network['Id'][:10]}" if network else ""
+            if place and node.run(f"test -e {shlex.quote(place)}", check=False).exit_status == 0:
+                found[f"bridge {subnet}"] = Link("br0", place)
+                found[f"tunnel {subnet}"] = Link("vxlan0", place)
+        return {**found, "NIC": Link(node.node.interface)}
+
+
+def _addresses(node: NodeAccess) -> dict[str, Any]:
+    return {
+        "advertise_addr": node.address,
+        "listen_addr": f"{node.address}:{PORT}",
+        "data_path_addr": node.address,
+    }
