@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -105,6 +105,14 @@ class Overlay(ABC):
     @abstractmethod
     def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
         """The other nodes as this node's overlay sees them."""
+
+    def settle(self, node: NodeAccess, subnet: str, addresses: Collection[str]) -> bool:
+        """Wait until `node`'s part of the overlay knows of new containers on other nodes; False when it did not.
+
+        For overlays that spread addresses by messages of their own; one that learns them from
+        traffic has nothing to wait for.
+        """
+        return True
 
     @abstractmethod
     def mtu(self, subnet: str) -> int:

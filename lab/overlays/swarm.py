@@ -9,7 +9,7 @@ node's docker_gwbridge, masqueraded, for what is outside the overlay.
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ OVERHEAD = 50
 """Outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8 bytes (RFC 7348 §5)."""
 POOLS = ("10.0.0.0/16", "10.253.0.0/16", "172.30.0.0/16")
 """Where swarm's own ingress network may be put: the first that nothing else uses."""
+GOSSIP_S = 10
+"""What the gossip is given to tell a node of a new container, seconds."""
 SANDBOXES = "/var/run/docker/netns"
 RAFT: dict[str, Any] = {
     "heartbeat_tick": 1,
@@ -96,32 +98,38 @@ class Swarm(Overlay):
         )
 
     def prove(self, cluster: ClusterAccess) -> None:
-        made = cluster.each(self._attach_one)
-        try:
-            addresses = {
-                name: {subnet: str(self.address_of(one.attrs, subnet)) for subnet in self.subnets}
-                for name, one in made.items()
-            }
+        """An anchor per node and subnet is started and stays, then all of them hear each other.
 
-            def hear(node: NodeAccess) -> None:
-                targets = [address for name in addresses if name != node.name for address in addresses[name].values()]
-                pid = made[node.name].attrs["State"]["Pid"]
-                # Gossip is on its way: the first packet may find no one yet.
-                script = [f"until busybox ping -c 1 -W 1 {target} >/dev/null; do :; done" for target in targets]
-                node.run(["nsenter", "-t", str(pid), "-n", "sh", "-c", "\n".join(script)])
+        A node takes a network's tunnel down with its last container, and one that comes while
+        that goes on is refused by Docker; with an anchor the networks stand as long as the lab.
+        """
+        anchors = cluster.each(self._anchor)
 
-            cluster.each(hear)
-        finally:
-            cluster.each(lambda node: made[node.name].remove(force=True))
+        def hear(node: NodeAccess) -> None:
+            script = ["set -e"]
+            for subnet, anchor in anchors[node.name].items():
+                enter = f"nsenter -t {anchor.attrs['State']['Pid']} -n busybox ping -c 1 -W 1"
+                for peer, theirs in anchors.items():
+                    if peer != node.name:
+                        # Gossip of the address may still be on its way: the first packet may find no one.
+                        script.append(f"until {enter} {self.address_of(theirs[subnet].attrs, subnet)}; do :; done")
+            node.run("\n".join(script))
 
-    def _attach_one(self, node: NodeAccess) -> Container:
-        """A container on every subnet at once."""
-        first, *others = self.subnets
-        made = node.docker.containers.create(DEMO_IMAGE, name="flatnet-proof", **self.attach(first))
-        for subnet in others:
-            node.docker.networks.get(self.network_of(subnet)).connect(made)
-        made.start()
-        made.reload()
+        cluster.each(hear)
+
+    def _anchor(self, node: NodeAccess) -> dict[str, Container]:
+        made = {}
+        for subnet in self.subnets:
+            made[subnet] = node.docker.containers.run(
+                DEMO_IMAGE,
+                ["sleep", "2147483647"],
+                detach=True,
+                name=f"flatnet-anchor-{subnet}",
+                restart_policy={"Name": "always"},
+                stop_signal="SIGKILL",
+                **self.attach(subnet),
+            )
+            made[subnet].reload()
         return made
 
     def attach(self, subnet: str) -> dict[str, Any]:
@@ -168,12 +176,36 @@ class Swarm(Overlay):
     def links(self, node: NodeAccess) -> dict[str, Link]:
         found = {}
         for subnet in self.subnets:
-            (network,) = node.docker.api.networks(names=[f"^{self.network_of(subnet)}$"]) or [None]
-            place = f"{SANDBOXES}/1-{network['Id'][:10]}" if network else ""
-            if place and node.run(f"test -e {shlex.quote(place)}", check=False).exit_status == 0:
+            place = self._sandbox(node, subnet)
+            if place is not None:
                 found[f"bridge {subnet}"] = Link("br0", place)
                 found[f"tunnel {subnet}"] = Link("vxlan0", place)
         return {**found, "NIC": Link(node.node.interface)}
+
+    def _sandbox(self, node: NodeAccess, subnet: str) -> str | None:
+        """Path of the namespace with bridge and tunnel; None while the node has no part in the network."""
+        for network in node.docker.api.networks(names=[self.network_of(subnet)]):
+            if network["Name"] == self.network_of(subnet):
+                place = f"{SANDBOXES}/1-{network['Id'][:10]}"
+                return place if node.run(["test", "-e", place], check=False).exit_status == 0 else None
+        return None
+
+    def settle(self, node: NodeAccess, subnet: str, addresses: Collection[str]) -> bool:
+        """The gossip writes every container of another node into this node's neighbour table."""
+        place = self._sandbox(node, subnet)
+        if place is None or not addresses:
+            return True
+        known = f"nsenter --net={place} ip neighbour show to $address"
+        script = f"""
+            until=$(($(date +%s) + {GOSSIP_S}))
+            for address in {" ".join(addresses)}; do
+                until {known} | grep -q .; do
+                    [ $(date +%s) -lt $until ] || exit 1
+                    sleep 0.02
+                done
+            done
+        """
+        return node.run(script, timeout_s=GOSSIP_S * 2, check=False).exit_status == 0
 
 
 def _addresses(node: NodeAccess) -> dict[str, Any]:
