@@ -6,11 +6,10 @@ from fixtures.cluster import Cluster
 from fixtures.containers import Fleet
 from fixtures.expectations import eventually
 from fixtures.names import Asker, How, Resolver
-from fixtures.requirements import requirement
+from fixtures.requirements import NotProved, requirement
 from fixtures.services import TURN_S, Service
 from fixtures.web import Request, Web
 from fixtures.witness import Heard
-from reports.model import NotProved
 
 
 @requirement("DNS-3")
