@@ -1,0 +1,325 @@
+"""How a canned exchange is spoilt, and what judgement has to make of it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import replace
+
+from fixtures.probes.ledger import Attempt, Served, Step, Transport
+from reports.model import Outcome
+from tests.unit.canned import (
+    NAT,
+    OTHERS_HOST,
+    OUTGOING,
+    OWN_PORT,
+    TO_US,
+    A,
+    B,
+    C,
+    Canned,
+    answer_of,
+    sighting,
+)
+
+ICMP, UDP, TCP = Transport
+ALL = (ICMP, UDP, TCP)
+PORTS = (UDP, TCP)
+Spoil = Callable[[Canned], Canned]
+
+
+def everywhere(step: Step, **fields: object) -> Spoil:
+    """Rewritten on the way: only what arrives differs from what left."""
+
+    def spoil(one: Canned) -> Canned:
+        return one.changing(one.arrived if step is Step.REQUEST else one.reply_arrived, **fields)
+
+    return spoil
+
+
+def served_by(*names: str) -> Spoil:
+    return lambda one: replace(one, served=tuple(Served(name, A.address, OWN_PORT) for name in names))
+
+
+def heard(answer: bytes | None) -> Spoil:
+    return lambda one: replace(one, attempt=replace(one.attempt, answer=answer))
+
+
+def then(*spoils: Spoil) -> Spoil:
+    def spoil(one: Canned) -> Canned:
+        for each in spoils:
+            one = each(one)
+        return one
+
+    return spoil
+
+
+def answered_by_c(one: Canned) -> Canned:
+    """C got it and answered in B's name."""
+    reply = one.reply_left._replace(endpoint=C.name)
+    arrived = one.arrived._replace(endpoint=C.name)
+    made = one.without(one.arrived, one.reply_left).adding(arrived, reply)
+    if one.edge.transport is ICMP:
+        return made
+    return then(served_by(C.name), heard(answer_of(C)))(made)
+
+
+def reset(one: Canned, *, said_by_b: bool = True, seen_by_b: bool = True) -> Canned:
+    """The SYN was answered by a reset."""
+    header = one.reply_left.header
+    made = one.undelivered().without(one.left)
+    if seen_by_b:
+        made = made.adding(one.at(Step.SYN, B, outgoing=False))
+    if said_by_b:
+        made = made.adding(sighting(Step.RESET, B, OUTGOING, header, speaker=B.address))
+    return made.adding(sighting(Step.RESET, A, TO_US, header, speaker=B.address))
+
+
+def icmp_error(speaker: str, words: str, *, arrived: bool) -> Spoil:
+    def spoil(one: Canned) -> Canned:
+        made = one.unanswered() if arrived else one.undelivered()
+        return made.adding(sighting(Step.ERROR, A, TO_US, None, words=words, speaker=speaker))
+
+    return spoil
+
+
+def reversed_in_time(one: Canned) -> Canned:
+    return replace(one, sightings=one.sightings[::-1])
+
+
+def doubled(one: Canned) -> Canned:
+    return replace(one, sightings=tuple(each for each in one.sightings for _ in range(2)), served=one.served * 2)
+
+
+def late(one: Canned) -> Canned:
+    tardy = one.reply_arrived._replace(at=one.attempt.at + 2.5)
+    return heard(None)(one.without(one.reply_arrived).adding(tardy))
+
+
+def own_frame_comes_back(one: Canned) -> Canned:
+    """B's own outgoing frame, and one to another MAC, are no arrival at B."""
+    made = one.undelivered()
+    return made.adding(one.arrived._replace(kind=OUTGOING), one.arrived._replace(kind=OTHERS_HOST))
+
+
+def sender_sees_it_too(one: Canned) -> Canned:
+    """What the sender sees coming in is not what it sent."""
+    made = one.undelivered()
+    return made.without(*made.sightings).adding(one.left._replace(kind=TO_US))
+
+
+def answer_not_to_us(one: Canned) -> Canned:
+    return heard(None)(one.without(one.reply_arrived).adding(one.reply_arrived._replace(kind=OTHERS_HOST)))
+
+
+CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
+    # delivered and answered
+    "all is well": (ALL, lambda one: one, Outcome.ANSWERED, ""),
+    "every packet twice": (ALL, doubled, Outcome.ANSWERED, ""),
+    "records out of order": (ALL, reversed_in_time, Outcome.ANSWERED, ""),
+    "not answered": (ALL, lambda one: one.unanswered(), Outcome.DELIVERED, "did not answer"),
+    "closed without a word": (
+        PORTS,
+        then(lambda one: one.unanswered(), heard(b"")),
+        Outcome.DELIVERED,
+        "did not answer",
+    ),
+    "the answer is lost": (
+        ALL,
+        lambda one: heard(None)(one.without(one.reply_arrived)),
+        Outcome.DELIVERED,
+        "never reached u1/a1",
+    ),
+    "the answer goes to another MAC": (ALL, answer_not_to_us, Outcome.DELIVERED, "never reached u1/a1"),
+    "the answer is late": (PORTS, late, Outcome.DELIVERED, "after 2.50 s, but not the socket that asked"),
+    "an answer to another probe": (PORTS, heard(answer_of(B, index=8)), Outcome.DELIVERED, "not the socket that asked"),
+    "an answer to another mesh": (PORTS, heard(answer_of(B, mesh=b"meSh")), Outcome.DELIVERED, "not the socket"),
+    "no server's word": (PORTS, served_by(), Outcome.DELIVERED, "u2/a2's server has no record"),
+    # rewritten
+    "source address": (ALL, everywhere(Step.REQUEST, source=NAT), Outcome.REWRITTEN, f"source 10.32.0.11 became {NAT}"),
+    "destination address": (ALL, everywhere(Step.REQUEST, destination=NAT), Outcome.REWRITTEN, f"became {NAT}"),
+    "source port only": (
+        PORTS,
+        everywhere(Step.REQUEST, source_port=1024),
+        Outcome.REWRITTEN,
+        "source port 41234 became 1024",
+    ),
+    "destination port only": (
+        PORTS,
+        everywhere(Step.REQUEST, destination_port=9),
+        Outcome.REWRITTEN,
+        "destination port",
+    ),
+    "ICMP id": ((ICMP,), everywhere(Step.REQUEST, source_port=1), Outcome.REWRITTEN, "ICMP id 48879 became 1"),
+    "ICMP sequence": ((ICMP,), everywhere(Step.REQUEST, destination_port=1), Outcome.REWRITTEN, "ICMP sequence"),
+    "payload": (ALL, everywhere(Step.REQUEST, payload=b"FLNqmesh\0\0\0\7oops"), Outcome.REWRITTEN, "payload altered"),
+    "answer's source address": (
+        ALL,
+        everywhere(Step.ANSWER, source=NAT),
+        Outcome.REWRITTEN,
+        "the answer, on its way back: source",
+    ),
+    "answer's destination port": (
+        PORTS,
+        everywhere(Step.ANSWER, destination_port=9),
+        Outcome.REWRITTEN,
+        "on its way back",
+    ),
+    "answer's ICMP id": (
+        (ICMP,),
+        everywhere(Step.ANSWER, source_port=9),
+        Outcome.REWRITTEN,
+        "on its way back: ICMP id",
+    ),
+    "answer's payload": (
+        ALL,
+        everywhere(Step.ANSWER, payload=b"FLNamesh\0\0\0\7oops"),
+        Outcome.REWRITTEN,
+        "payload altered",
+    ),
+    "answer's identity garbled": (
+        PORTS,
+        then(everywhere(Step.ANSWER, payload=b"FLNamesh\0\0\0\7garbled!"), heard(b"FLNamesh\0\0\0\7garbled!")),
+        Outcome.REWRITTEN,
+        "on its way back: payload altered",
+    ),
+    "answered from another address": (
+        ALL,
+        lambda one: (moved := one.changing(one.reply_left, source=NAT)).changing(moved.reply_arrived, source=NAT),
+        Outcome.REWRITTEN,
+        f"came from {NAT}, dialled was 10.32.0.22",
+    ),
+    "answered from another port": (
+        PORTS,
+        lambda one: (moved := one.changing(one.reply_left, source_port=9)).changing(moved.reply_arrived, source_port=9),
+        Outcome.REWRITTEN,
+        "in the answer: source port 20777 became 9",
+    ),
+    "answered to another id": (
+        (ICMP,),
+        lambda one: (moved := one.changing(one.reply_left, source_port=9)).changing(moved.reply_arrived, source_port=9),
+        Outcome.REWRITTEN,
+        "in the answer: ICMP id 48879 became 9",
+    ),
+    "echoed other data": (
+        (ICMP,),
+        lambda one: (m := one.changing(one.reply_left, payload=b"x")).changing(m.reply_arrived, payload=b"x"),
+        Outcome.REWRITTEN,
+        "in the answer: payload altered",
+    ),
+    "already at the sender": (
+        ALL,
+        lambda one: (moved := one.changing(one.left, source=NAT)).changing(moved.arrived, source=NAT),
+        Outcome.REWRITTEN,
+        f"already when it left u1/a1: source 10.32.0.11 became {NAT}",
+    ),
+    "left altered, arrived mended": (
+        ALL,
+        lambda one: one.changing(one.left, source=NAT),
+        Outcome.REWRITTEN,
+        "already when",
+    ),
+    "inside the receiver: address": (
+        PORTS,
+        lambda one: replace(one, served=(Served(B.name, NAT, OWN_PORT),)),
+        Outcome.REWRITTEN,
+        f"inside u2/a2: source 10.32.0.11:41234 became {NAT}:41234",
+    ),
+    "inside the receiver: port": (
+        PORTS,
+        lambda one: replace(one, served=(Served(B.name, A.address, 1),)),
+        Outcome.REWRITTEN,
+        "inside u2/a2",
+    ),
+    "rewritten, and no answer": (
+        ALL,
+        then(lambda one: one.unanswered(), everywhere(Step.REQUEST, source=NAT)),
+        Outcome.REWRITTEN,
+        f"became {NAT}",
+    ),
+    # misdelivered
+    "another answers": (ALL, answered_by_c, Outcome.MISDELIVERED, "u3/a3 answered"),
+    "another identity": (PORTS, heard(answer_of(C)), Outcome.MISDELIVERED, "u3/a3 answered"),
+    "unknown identity": (
+        PORTS,
+        heard(answer_of(B)[:12] + b"impostor"),
+        Outcome.MISDELIVERED,
+        "unknown identity answered",
+    ),
+    "no answer of ours": (PORTS, heard(b"HTTP/1.1 400"), Outcome.MISDELIVERED, "unknown identity answered"),
+    "another receives": (
+        PORTS,
+        then(lambda one: one.undelivered(), served_by(C.name)),
+        Outcome.MISDELIVERED,
+        "u3/a3 received it",
+    ),
+    "another receives it too": (PORTS, served_by(B.name, C.name), Outcome.MISDELIVERED, "u3/a3 received it"),
+    "nobody known emits the echo": (
+        (ICMP,),
+        lambda one: one.without(one.reply_left),
+        Outcome.MISDELIVERED,
+        "something that is not recorded answered",
+    ),
+    "another takes the connection": (
+        (TCP,),
+        lambda one: replace(
+            one.undelivered(), attempt=Attempt(one.attempt.at, one.attempt.source, answer=None, connected=True)
+        ),
+        Outcome.MISDELIVERED,
+        "not u2/a2 took the connection",
+    ),
+    # refused and rejected
+    "nobody listens (TCP)": ((TCP,), reset, Outcome.REFUSED, "reset by 10.32.0.22"),
+    "nobody listens (UDP)": (
+        (UDP,),
+        icmp_error(B.address, "port unreachable", arrived=True),
+        Outcome.REFUSED,
+        "port unreachable",
+    ),
+    "a reset for a SYN that never arrived": (
+        (TCP,),
+        lambda one: reset(one, said_by_b=False, seen_by_b=False),
+        Outcome.REJECTED,
+        "never saw the request",
+    ),
+    "a reset that the peer never sent": (
+        (TCP,),
+        lambda one: reset(one, said_by_b=False),
+        Outcome.REJECTED,
+        "never sent one",
+    ),
+    "an error in the peer's name": (
+        ALL,
+        icmp_error(B.address, "port unreachable", arrived=False),
+        Outcome.REJECTED,
+        "10.32.0.22 says: port unreachable",
+    ),
+    "a router prohibits": (
+        ALL,
+        icmp_error(NAT, "communication prohibited", arrived=False),
+        Outcome.REJECTED,
+        f"{NAT} says: communication prohibited",
+    ),
+    "a router lies": (ALL, icmp_error(NAT, "host unreachable", arrived=True), Outcome.REJECTED, f"{NAT} says"),
+    # lost and not sent
+    "lost": (ALL, lambda one: one.undelivered(), Outcome.LOST, "left the sender's interface, never seen"),
+    "seen only by the wrong eyes": (ALL, own_frame_comes_back, Outcome.LOST, "never seen at the receiver"),
+    "only the SYN arrives": (
+        (TCP,),
+        lambda one: one.undelivered().without(one.left).adding(one.at(Step.SYN, B, outgoing=False)),
+        Outcome.LOST,
+        "the SYN arrived at u2/a2",
+    ),
+    "no SYN arrives": ((TCP,), lambda one: one.undelivered().without(one.left), Outcome.LOST, "left the sender's"),
+    "data lost after the handshake": (
+        (TCP,),
+        lambda one: one.undelivered().adding(one.at(Step.SYN, B, outgoing=False)),
+        Outcome.LOST,
+        "left the sender's",
+    ),
+    "no route": (ALL, lambda one: one.unsent(errno.ENETUNREACH), Outcome.NOT_SENT, "Network is unreachable"),
+    "too big": (ALL, lambda one: one.unsent(errno.EMSGSIZE), Outcome.NOT_SENT, "Message too long"),
+    "nobody answers ARP": (ALL, lambda one: one.unsent(), Outcome.NOT_SENT, "never emitted it"),
+    "nobody answers ARP (TCP)": ((TCP,), lambda one: one.unsent(errno.ETIMEDOUT), Outcome.NOT_SENT, "never emitted it"),
+    "it only comes in": (ALL, sender_sees_it_too, Outcome.NOT_SENT, "never emitted it"),
+}
