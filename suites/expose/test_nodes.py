@@ -22,6 +22,7 @@ def test_before_expose_a_node_has_no_way_to_the_containers(
         refusal_is_proof=True,
     )
     assert not sandwich.leaked, sandwich
+    sandwich.proved()
 
 
 @requirement("HOST-2")
