@@ -117,6 +117,12 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     "all is well": (ALL, lambda one: one, Outcome.ANSWERED, ""),
     "every packet twice": (ALL, doubled, Outcome.ANSWERED, ""),
     "records out of order": (ALL, reversed_in_time, Outcome.ANSWERED, ""),
+    "reset after the answer": (
+        (TCP,),
+        lambda one: one.adding(*(each for each in reset(one).sightings if each.step is Step.RESET)),
+        Outcome.ANSWERED,
+        "",
+    ),
     "not answered": (ALL, lambda one: one.unanswered(), Outcome.DELIVERED, "did not answer"),
     "closed without a word": (
         PORTS,
@@ -247,6 +253,22 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         "unknown identity answered",
     ),
     "no answer of ours": (PORTS, heard(b"HTTP/1.1 400"), Outcome.MISDELIVERED, "unknown identity answered"),
+    "an impostor that nothing records": (
+        PORTS,
+        then(
+            lambda one: one.without(one.reply_left),
+            everywhere(Step.ANSWER, payload=answer_of(B)[:12] + b"impostor"),
+            heard(answer_of(B)[:12] + b"impostor"),
+        ),
+        Outcome.MISDELIVERED,
+        "unknown identity answered",
+    ),
+    "an impostor, and the answer is lost": (
+        PORTS,
+        then(lambda one: one.without(one.reply_arrived), heard(answer_of(B)[:12] + b"impostor")),
+        Outcome.MISDELIVERED,
+        "unknown identity answered",
+    ),
     "another receives": (
         PORTS,
         then(lambda one: one.undelivered(), served_by(C.name)),
