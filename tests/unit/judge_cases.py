@@ -108,6 +108,11 @@ def sender_sees_it_too(one: Canned) -> Canned:
     return made.without(*made.sightings).adding(one.left._replace(kind=TO_US))
 
 
+def data_lost(one: Canned) -> Canned:
+    made = one.undelivered().adding(one.at(Step.SYN, B, outgoing=False))
+    return replace(made, attempt=replace(made.attempt, connected=True))
+
+
 def answer_not_to_us(one: Canned) -> Canned:
     return heard(None)(one.without(one.reply_arrived).adding(one.reply_arrived._replace(kind=OTHERS_HOST)))
 
@@ -123,7 +128,22 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         Outcome.ANSWERED,
         "",
     ),
+    "a router's recorder sees the answer too": (
+        ALL,
+        lambda one: replace(one, sightings=(one.reply_left._replace(endpoint="u1"), *one.sightings)),
+        Outcome.ANSWERED,
+        "",
+    ),
+    "the socket's own word is missing": (ALL, lambda one: replace(one, sent=None), Outcome.ANSWERED, ""),
     "not answered": (ALL, lambda one: one.unanswered(), Outcome.DELIVERED, "did not answer"),
+    "the sender itself refuses something": (
+        ALL,
+        lambda one: one.unanswered().adding(
+            sighting(Step.ERROR, A, OUTGOING, None, words="port unreachable", speaker=A.address)
+        ),
+        Outcome.DELIVERED,
+        "did not answer",
+    ),
     "closed without a word": (
         PORTS,
         then(lambda one: one.unanswered(), heard(b"")),
@@ -149,6 +169,12 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         everywhere(Step.REQUEST, source_port=1024),
         Outcome.REWRITTEN,
         "source port 41234 became 1024",
+    ),
+    "source port, held against what left": (
+        PORTS,
+        then(lambda one: replace(one, sent=None), everywhere(Step.REQUEST, source_port=1024)),
+        Outcome.REWRITTEN,
+        "on the way to u2/a2: source port 41234 became 1024",
     ),
     "destination port only": (
         PORTS,
@@ -333,11 +359,14 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         "the SYN arrived at u2/a2",
     ),
     "no SYN arrives": ((TCP,), lambda one: one.undelivered().without(one.left), Outcome.LOST, "left the sender's"),
-    "data lost after the handshake": (
+    "data lost after the handshake": ((TCP,), data_lost, Outcome.LOST, "left the sender's"),
+    "the reset is lost": (
         (TCP,),
-        lambda one: one.undelivered().adding(one.at(Step.SYN, B, outgoing=False)),
+        lambda one: (made := reset(one)).without(
+            *(each for each in made.sightings if each.endpoint == A.name and not each.outgoing)
+        ),
         Outcome.LOST,
-        "left the sender's",
+        "the SYN arrived at u2/a2",
     ),
     "no route": (ALL, lambda one: one.unsent(errno.ENETUNREACH), Outcome.NOT_SENT, "Network is unreachable"),
     "too big": (ALL, lambda one: one.unsent(errno.EMSGSIZE), Outcome.NOT_SENT, "Message too long"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.probes.ledger import Attempt, Header, Served, Step, Transport
+from fixtures.probes.ledger import Attempt, Frame, Header, Served, Step, Transport
 from lab.errors import HarnessError
 from reports.model import NotProved, Outcome
 from tests.unit.canned import (
@@ -50,7 +50,7 @@ def test_a_delivery_holds_both_ledgers(transport: Transport) -> None:
     judged = one.judged()
     assert judged.sent == judged.seen_by_receiver == one.sent
     assert judged.reply_sent == judged.reply_seen == one.reply_left.header
-    assert judged.answered_by == B.name and judged.hops == 0 and judged.sightings == one.sightings
+    assert judged.answered_by == B.name and judged.hops == 0
     assert judged.or_not_proved() is judged
 
 
@@ -62,6 +62,7 @@ def test_a_failed_exchange_prints_both_ledgers_and_proves_nothing() -> None:
     for line in ("u1/a1->u2/a2-udp port 20777: delivered", "u1/a1 sent", "10.32.0.11:41234 > 10.32.0.22:20777"):
         assert line in text
     assert text.count("nothing") == 3  # said first, then for the answer at either end
+    assert judged.sightings == good(UDP).unanswered().sightings
 
 
 def test_the_kernels_errno_is_kept() -> None:
@@ -98,6 +99,15 @@ def test_a_crafted_frame_is_held_against_what_was_dialled() -> None:
     assert crafted.judged().outcome is Outcome.DELIVERED
     moved = crafted.changing(crafted.arrived, destination=NAT).judged()
     assert moved.outcome is Outcome.REWRITTEN and f"destination 10.32.0.22 became {NAT}" in moved.detail
+
+
+def test_a_crafted_frame_is_answered_when_the_answer_was_seen() -> None:
+    one = good(UDP)
+    edge = replace(one.edge, frame=Frame("eth0", bytes, "crafted"))
+    crafted = replace(one, edge=edge, sent=None, attempt=Attempt(at=9.0))
+    assert crafted.judged().outcome is Outcome.ANSWERED
+    assert crafted.without(one.reply_left).judged().outcome is Outcome.MISDELIVERED
+    assert crafted.without(one.reply_left, one.reply_arrived).judged().outcome is Outcome.DELIVERED
 
 
 def test_a_container_reaches_itself() -> None:
