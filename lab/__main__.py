@@ -16,6 +16,7 @@ from .inventory import dump
 from .overlays import OVERLAYS
 from .plan import LabSpec
 from .preflight import examine
+from .readiness import boot
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,7 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     named(command("inventory", _inventory, "print the lab's inventory, as a cluster file holds it"))
     command("doctor", _doctor, "what this machine has and lacks for a lab")
     command("sweep", _sweep, "remove what dead labs left behind (names only)")
-    for name, text in (("power-off", "take a node away at once"), ("power-on", "start a node that is off")):
+    for name, text in (
+        ("power-off", "take a node away at once"),
+        ("power-on", "start a node that is off, and its part in the overlay"),
+    ):
         made = command(name, _power(name), text)
         named(made)
         made.add_argument("node")
@@ -161,6 +165,10 @@ def _sweep(options: argparse.Namespace) -> None:
 def _power(operation: str) -> object:
     def do(options: argparse.Namespace) -> None:
         embedded.request(options.lab, op=operation, node=options.node)
+        if operation == "power-on":
+            lab = embedded.attach(options.lab)
+            embedded.join(lab.inventory)
+            boot(lab.inventory, options.node)
 
     return do
 

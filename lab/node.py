@@ -1,7 +1,8 @@
 """PID 1 of a node: its own mounts, name and links, then a real init.
 
 The machine's root file system is shared; what makes a host a host is private:
-/run, /tmp, /etc (overlay), /var (overlay), /var/lib/docker (tmpfs), /proc, /sys.
+/run, /tmp, /etc (overlay), /var (overlay), /var/lib/docker, /proc, /sys. What is below /var
+lies on the node's disk, which the supervisor keeps while the node is off.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from . import cgroups
 from .namespaces import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, mount, set_hostname
 
 SERVICES = "/etc/flatnet/service"
+DISK = "/run/flatnet/disk"
 
 
 def become_node(entry: Mapping[str, Any], state: Path, trees: tuple[cgroups.Hierarchy, ...], wait: int) -> NoReturn:
@@ -51,18 +53,19 @@ def _mounts(state: Path, trees: tuple[cgroups.Hierarchy, ...]) -> None:
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     for folder in ("/run/flatnet", "/run/sshd", "/run/lock", "/run/layers"):
         os.mkdir(folder)
-    mount(f"/proc/self/fd/{held}", "/run/flatnet", "", MS_BIND)
+    mount(f"/proc/self/fd/{held}", "/run/flatnet", "", MS_BIND | MS_REC)
     os.close(held)
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
-    for place in ("etc", "var"):
-        upper, work = f"/run/layers/{place}", f"/run/layers/{place}.work"
-        os.mkdir(upper)
-        os.mkdir(work)
+    for place, store in (("etc", "/run/layers"), ("var", DISK)):
+        upper, work = f"{store}/{place}", f"{store}/{place}.work"
+        os.makedirs(upper, exist_ok=True)
+        os.makedirs(work, exist_ok=True)
         mount("overlay", f"/{place}", "overlay", 0, f"lowerdir=/{place},upperdir={upper},workdir={work}")
     _link_run()
-    for place in ("/var/lib/docker", "/var/lib/containerd"):
-        os.makedirs(place, exist_ok=True)
-        mount("tmpfs", place, "tmpfs", 0, "mode=711")
+    for name in ("docker", "containerd"):  # overlay2 cannot lie on an overlay
+        os.makedirs(f"{DISK}/{name}", mode=0o711, exist_ok=True)
+        os.makedirs(f"/var/lib/{name}", exist_ok=True)
+        mount(f"{DISK}/{name}", f"/var/lib/{name}", "", MS_BIND)
     shutil.copytree("/run/flatnet/etc", "/etc", dirs_exist_ok=True)
     safe = MS_NOSUID | MS_NODEV | MS_NOEXEC
     mount("proc", "/proc", "proc", safe)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
@@ -93,8 +94,8 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
             consul_server=index < CONSUL_SERVERS,
             commands=commands,
             power=Power(
-                off=("python", "-m", "lab", "power-off", name, "--lab", spec.name),
-                on=("python", "-m", "lab", "power-on", name, "--lab", spec.name),
+                off=(sys.executable, "-m", "lab", "power-off", name, "--lab", spec.name),
+                on=(sys.executable, "-m", "lab", "power-on", name, "--lab", spec.name),
             ),
         )
         for index, name in enumerate(spec.node_names())

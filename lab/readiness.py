@@ -58,6 +58,21 @@ def make_ready(inventory: Inventory, progress: Progress) -> None:
         cluster.close()
 
 
+def boot(inventory: Inventory, name: str) -> None:
+    """Bring a node that was just started into the cluster, as its own boot scripts would.
+
+    Raises LabError naming what does not come.
+    """
+    cluster = ClusterAccess(inventory)
+    try:
+        node = cluster.nodes[name]
+        _ssh_ready(node)
+        _docker_ready(node)
+        adapter(inventory).start(node)
+    finally:
+        cluster.close()
+
+
 def _ssh_ready(node: NodeAccess) -> None:
     def look() -> str | None:
         try:

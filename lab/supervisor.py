@@ -41,6 +41,8 @@ from .namespaces import (
 from .node import become_node
 
 BRIDGE = "lan"
+PORT = "port-"
+"""The switch calls its end of a node's cable by this and the node's name."""
 
 
 def launch(state: Path, *, owned: bool) -> int:
@@ -100,7 +102,12 @@ class Supervisor:
         self.finished = False
 
     def run(self) -> int:
+        unshare(CLONE_NEWNS)  # mounts from here on end with this process, not with the launcher
         mount("none", "/", "", MS_REC | MS_PRIVATE)
+        for entry in self.plan["nodes"]:
+            disk = self.state / "nodes" / entry["name"] / "disk"
+            disk.mkdir()
+            mount("tmpfs", str(disk), "tmpfs", 0, "mode=755")
         wake, ring = os.pipe()
         os.set_blocking(ring, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -201,7 +208,7 @@ class Supervisor:
 
     def _plug(self, name: str, pid: int) -> None:
         """A cable from the switch to the namespace of `pid` (as numbered here), called eth0 there."""
-        port = f"port-{name}"
+        port = _port(name)
         _ip(
             [
                 f"link add {port} type veth peer name eth0 netns {pid}",
@@ -248,6 +255,7 @@ class Supervisor:
             pids = self.nodes.get(name)
             if pids is None:
                 return {"error": f"node {name!r} is not running"}
+            _ip([f"link delete {_port(name)}"])  # first of all: a dead node says no farewell to its peers
             os.kill(pids["inner"], signal.SIGKILL)
             os.waitpid(pids["inner"], 0)  # returns when the kernel has ended the whole node
             del self.nodes[name]
@@ -260,6 +268,11 @@ class Supervisor:
             self._publish()
             return {"ok": True, "pid": self.nodes[name]["outer"]}
         return {"error": f"unknown operation {operation!r}"}
+
+
+def _port(name: str) -> str:
+    """The switch's end of a node's cable."""
+    return f"{PORT}{name}"
 
 
 def _reset_signals() -> None:

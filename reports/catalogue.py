@@ -19,7 +19,10 @@ from .model import Requirement
 
 Facts = Mapping[str, bool | int | str]
 
-FACTS = ("nodes", "overlay.expose", "overlay.subnets", "consul", "consul.servers", "nomad")
+FACTS = (
+    "nodes", "overlay.expose", "overlay.subnets", "overlay.restart",
+    "consul", "consul.servers", "nomad", "power", "switch",
+)  # fmt: skip
 """Names a declaration may use."""
 
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {

@@ -23,6 +23,8 @@ class Capabilities:
     """Nodes are let in by an act of its own, and shut out by another."""
     subnets: bool
     """Containers can be put into subnets that are promised to be separate."""
+    restart: bool = True
+    """A node's part in it can be stopped and started apart from the Docker engine."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,17 @@ class Overlay(ABC):
 
         Raises HarnessError naming the node whose packet did not come through.
         """
+
+    @abstractmethod
+    def start(self, node: NodeAccess) -> None:
+        """Start the node's part in the overlay, if it does not run: after a boot, after `stop`.
+
+        What was deployed is still on the node's disk, and its Docker engine answers.
+        """
+
+    def stop(self, node: NodeAccess) -> None:
+        """End the node's part in the overlay at once; its containers stay. Raises HarnessError if it can't."""
+        raise HarnessError(f"node {node.name}: overlay {self.name} has no part of its own to stop; it declares so")
 
     @abstractmethod
     def attach(self, subnet: str) -> dict[str, Any]:

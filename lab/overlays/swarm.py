@@ -49,7 +49,7 @@ class Swarm(Overlay):
     """Needs neither a daemon nor a route of its own on the nodes."""
 
     name = "swarm"
-    capabilities = Capabilities(expose=False, subnets=True)
+    capabilities = Capabilities(expose=False, subnets=True, restart=False)
 
     def network_of(self, subnet: str) -> str:
         return f"flatnet-{subnet}"
@@ -131,6 +131,9 @@ class Swarm(Overlay):
             )
             made[subnet].reload()
         return made
+
+    def start(self, node: NodeAccess) -> None:
+        """Nothing: an engine that is in a swarm starts its part of it by itself."""
 
     def attach(self, subnet: str) -> dict[str, Any]:
         return {"network": self.network_of(subnet)}

@@ -73,9 +73,7 @@ class Vxlan(Overlay):
 
     def _deploy_on(self, node: NodeAccess) -> None:
         index = self._index(node)
-        script = ["set -e"]
-        for number, subnet in enumerate(self.subnets):
-            bridge, tunnel = self.bridge(subnet), self.tunnel(subnet)
+        for subnet in self.subnets:
             pool = IPAMPool(
                 subnet=str(self.subnets[subnet]),
                 iprange=str(self.slice_of(subnet, index)),
@@ -86,23 +84,35 @@ class Vxlan(Overlay):
                 driver="bridge",
                 ipam=IPAMConfig(pool_configs=[pool]),
                 options={
-                    "com.docker.network.bridge.name": bridge,
+                    "com.docker.network.bridge.name": self.bridge(subnet),
                     "com.docker.network.bridge.enable_ip_masquerade": "false",
                     "com.docker.network.driver.mtu": str(self.mtu(subnet)),
                 },
             )
+        self.start(node)
+        self._hide_all(node)  # the engine gives every bridge its gateway's address
+
+    def start(self, node: NodeAccess) -> None:
+        """Tunnels and flood lists; the bridges are Docker's."""
+        script = ["set -e"]
+        for number, subnet in enumerate(self.subnets):
+            tunnel = self.tunnel(subnet)
             script += [
+                f"if [ ! -e /sys/class/net/{tunnel} ]; then",
                 f"ip link add {tunnel} type vxlan id {FIRST_VNI + number} dstport {UDP_PORT}"
                 f" local {node.address} dev {node.node.interface}",
-                f"ip link set {tunnel} mtu {self.mtu(subnet)} master {bridge} up",
-                f"ip address flush dev {bridge} scope global",
-            ]
-            script += [
-                f"bridge fdb append 00:00:00:00:00:00 dev {tunnel} dst {peer.address}"
-                for peer in self.inventory.nodes
-                if peer.name != node.name
+                f"ip link set {tunnel} mtu {self.mtu(subnet)} master {self.bridge(subnet)} up",
+                *(
+                    f"bridge fdb append 00:00:00:00:00:00 dev {tunnel} dst {peer.address}"
+                    for peer in self.inventory.nodes
+                    if peer.name != node.name
+                ),
+                "fi",
             ]
         node.run("\n".join(script))
+
+    def stop(self, node: NodeAccess) -> None:
+        node.run("\n".join(["set -e", *(f"ip link delete {self.tunnel(subnet)}" for subnet in self.subnets)]))
 
     def _expose_all(self, node: NodeAccess) -> None:
         for subnet in self.subnets:
