@@ -1,0 +1,200 @@
+"""Every overlay keeps the adapters' contract on a lab of its own, and a suite runs on each."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from lab import embedded
+from lab.access import ClusterAccess, NodeAccess
+from lab.errors import HarnessError
+from lab.images import DEMO_IMAGE
+from lab.overlays import OVERLAYS, Overlay, adapter
+
+from .conftest import ROOT, lab_command
+
+T = TypeVar("T")
+NODES = 2
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A lab with an overlay; what is to be done in it runs in a thread that stands in its manager namespace."""
+
+    overlay: Overlay
+    cluster: ClusterAccess
+    thread: ThreadPoolExecutor
+
+    def do(self, function: Callable[..., T], *arguments: Any) -> T:
+        return self.thread.submit(function, *arguments).result()
+
+    def each(self, function: Callable[[NodeAccess], T]) -> dict[str, T]:
+        return self.do(self.cluster.each, function)
+
+
+@pytest.fixture(scope="module", params=sorted(OVERLAYS))
+def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """A fresh lab of two nodes with the overlay."""
+    run_dir, name = tmp_path_factory.mktemp("run"), request.param
+    up = lab_command("up", "--lab", name, "--overlay", name, "--nodes", str(NODES), run_dir=run_dir)
+    assert up.returncode == 0, up.stdout + up.stderr
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(max_workers=1) as thread:
+        patch.setenv("FLATNET_RUN", str(run_dir))
+        try:
+            inventory = embedded.attach(name).inventory
+            # Threads that this one starts stand where it stands; the test process stays outside.
+            thread.submit(embedded.join, inventory).result()
+            cluster = ClusterAccess(inventory)
+            yield Deployed(adapter(inventory), cluster, thread)
+            thread.submit(cluster.close).result()
+        finally:
+            lab_command("down", "--lab", name, run_dir=run_dir)
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A container of the test, and what it says of its own interface."""
+
+    name: str
+    subnet: str
+    address: IPv4Address
+    own: dict[str, int]
+    """{address: MTU} of its interfaces."""
+    pid: int
+
+
+@pytest.fixture(scope="module")
+def attached(deployed: Deployed) -> Iterator[dict[str, list[Attached]]]:
+    """One container per subnet on every node: {node: containers}."""
+
+    def attach(node: NodeAccess) -> list[Attached]:
+        return [_attach(deployed.overlay, node, subnet) for subnet in deployed.overlay.subnets]
+
+    made = deployed.each(attach)
+    yield made
+
+    def remove(node: NodeAccess) -> None:
+        for one in made[node.name]:
+            node.docker.containers.get(one.name).remove(force=True)
+
+    deployed.each(remove)
+
+
+def _attach(overlay: Overlay, node: NodeAccess, subnet: str) -> Attached:
+    handle = node.docker.containers.run(DEMO_IMAGE, detach=True, name=f"test-{subnet}", **overlay.attach(subnet))
+    handle.reload()
+    pid = handle.attrs["State"]["Pid"]
+    links = json.loads(node.run(["nsenter", "-t", str(pid), "-n", "ip", "-json", "-4", "address"]).stdout)
+    own = {entry["local"]: link["mtu"] for link in links for entry in link["addr_info"]}
+    return Attached(f"test-{subnet}", subnet, overlay.address_of(handle.attrs, subnet), own, pid)
+
+
+def test_an_attached_container_has_an_address_of_its_subnet(
+    deployed: Deployed, attached: dict[str, list[Attached]]
+) -> None:
+    everyone = [one for several in attached.values() for one in several]
+    assert len(everyone) == NODES * len(deployed.overlay.subnets)
+    assert len({one.address for one in everyone}) == len(everyone)
+    for one in everyone:
+        assert one.address in deployed.overlay.subnets[one.subnet]
+        assert one.own[str(one.address)] == deployed.overlay.mtu(one.subnet)
+
+
+def test_containers_of_a_subnet_hear_each_other_across_nodes(
+    deployed: Deployed, attached: dict[str, list[Attached]]
+) -> None:
+    def hear(node: NodeAccess) -> dict[str, bool]:
+        heard = {}
+        for mine in attached[node.name]:
+            others = [
+                str(one.address)
+                for name, several in attached.items()
+                for one in several
+                if name != node.name and one.subnet == mine.subnet
+            ]
+            heard[mine.subnet] = deployed.overlay.settle(node, mine.subnet, others)
+            for address in others:
+                node.run(["nsenter", "-t", str(mine.pid), "-n", "busybox", "ping", "-c", "1", "-W", "3", address])
+        return heard
+
+    heard = deployed.each(hear)
+    assert heard == {name: dict.fromkeys(deployed.overlay.subnets, True) for name in deployed.cluster.nodes}
+
+
+def test_every_node_names_every_other_as_its_peer(deployed: Deployed) -> None:
+    for name, peers in deployed.each(deployed.overlay.peers).items():
+        others = {node.name: node.address for node in deployed.cluster.inventory.nodes if node.name != name}
+        assert {one.name: one.address for one in peers} == others
+        assert all(one.established for one in peers), peers
+
+
+def test_the_links_on_the_way_are_where_the_overlay_says(
+    deployed: Deployed, attached: dict[str, list[Attached]]
+) -> None:
+    def look(node: NodeAccess) -> dict[str, str]:
+        found = {}
+        for role, link in deployed.overlay.links(node).items():
+            enter = ["nsenter", f"--net={link.netns}"] if link.netns else []
+            shown = json.loads(node.run([*enter, "ip", "-json", "-details", "link", "show", "dev", link.name]).stdout)
+            found[role] = shown[0].get("linkinfo", {}).get("info_kind", "")
+        return found
+
+    subnets, kinds_of = deployed.overlay.subnets, {"bridge": "bridge", "tunnel": "vxlan"}
+    expected = {f"bridge {subnet}": "bridge" for subnet in subnets} | {
+        f"tunnel {subnet}": "vxlan" for subnet in subnets
+    }
+    for kinds in deployed.each(look).values():
+        assert {role: kind for role, kind in kinds.items() if role != "NIC"} == expected
+        assert "NIC" in kinds
+
+
+def test_a_node_is_let_in_or_the_overlay_says_that_it_cannot(deployed: Deployed) -> None:
+    overlay, node = deployed.overlay, deployed.cluster.nodes["u1"]
+    for subnet, network in overlay.subnets.items():
+        ask = partial(deployed.do, overlay.exposed, node, subnet)
+        assert ask() is None
+        if overlay.capabilities.expose:
+            for _ in range(2):
+                deployed.do(overlay.expose, node, subnet)
+                assert ask() in network
+        else:
+            with pytest.raises(HarnessError, match="node u1"):
+                deployed.do(overlay.expose, node, subnet)
+        deployed.do(overlay.hide, node, subnet)
+        assert ask() is None
+
+
+def test_an_address_that_docker_does_not_name_is_an_error(deployed: Deployed) -> None:
+    for subnet in deployed.overlay.subnets:
+        details = {"Name": "/lost", "NetworkSettings": {"Networks": {"bridge": {"IPAddress": "172.17.0.2"}}}}
+        with pytest.raises(HarnessError, match="container lost"):
+            deployed.overlay.address_of(details, subnet)
+
+
+@pytest.mark.parametrize("overlay", sorted(OVERLAYS))
+def test_containers_reach_each_other_without_nat_on_every_overlay(overlay: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "suites/no_nat", "--overlay", overlay, "--nodes", "2", "--out", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "FLATNET_RUN": str(tmp_path / "run")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    verdict = json.loads((tmp_path / "latest" / "verdict.json").read_text())
+    statuses = {name: entry["status"] for name, entry in verdict["requirements"].items()}
+    assert statuses["NET-1"] == "pass", done.stdout
+    assert not {"fail", "error"} & set(statuses.values()), statuses
+    assert done.returncode == 0, done.stdout
