@@ -151,9 +151,7 @@ def test_the_links_on_the_way_are_where_the_overlay_says(
         return found
 
     subnets, kinds_of = deployed.overlay.subnets, {"bridge": "bridge", "tunnel": "vxlan"}
-    expected = {f"bridge {subnet}": "bridge" for subnet in subnets} | {
-        f"tunnel {subnet}": "vxlan" for subnet in subnets
-    }
+    expected = {f"{role} {subnet}": kind for subnet in subnets for role, kind in kinds_of.items()}
     for kinds in deployed.each(look).values():
         assert {role: kind for role, kind in kinds.items() if role != "NIC"} == expected
         assert "NIC" in kinds
