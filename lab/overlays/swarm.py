@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ..access import ClusterAccess, NodeAccess
 
 PORT = 2377
-MOST_MANAGERS = 3
 OVERHEAD = 50
 """Outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8 bytes (RFC 7348 §5)."""
 POOLS = ("10.0.0.0/16", "10.253.0.0/16", "172.30.0.0/16")
@@ -35,14 +34,6 @@ POOLS = ("10.0.0.0/16", "10.253.0.0/16", "172.30.0.0/16")
 GOSSIP_S = 10
 """What the gossip is given to tell a node of a new container, seconds."""
 SANDBOXES = "/var/run/docker/netns"
-RAFT: dict[str, Any] = {
-    "heartbeat_tick": 1,
-    "election_tick": 3,
-    "snapshot_interval": 10000,
-    "keep_old_snapshots": 0,
-    "log_entries_for_slow_followers": 500,
-}
-"""Ticks are seconds. Docker's own values, but a new leader is sought after 3 s, not 10."""
 
 
 class Swarm(Overlay):
@@ -55,14 +46,13 @@ class Swarm(Overlay):
         return f"flatnet-{subnet}"
 
     def deploy(self, cluster: ClusterAccess) -> None:
+        """One manager, the rest workers: the managers' quorum is not what is judged."""
         first, *others = cluster.nodes.values()
-        first.docker.swarm.init(**_addresses(first), default_addr_pool=[str(self._pool())], **RAFT)
-        tokens = first.docker.swarm.attrs["JoinTokens"]
-        managers = min(MOST_MANAGERS, len(cluster.nodes) - 1 | 1)
+        first.docker.swarm.init(**_addresses(first), default_addr_pool=[str(self._pool())])
+        token = first.docker.swarm.attrs["JoinTokens"]["Worker"]
 
         def join(node: NodeAccess) -> None:
-            role = "Manager" if others.index(node) < managers - 1 else "Worker"
-            node.docker.swarm.join([f"{first.address}:{PORT}"], tokens[role], **_addresses(node))
+            node.docker.swarm.join([f"{first.address}:{PORT}"], token, **_addresses(node))
 
         cluster.each(join, others)
         wait_for("swarm", lambda: self._not_ready(first))
@@ -124,7 +114,7 @@ class Swarm(Overlay):
                 DEMO_IMAGE,
                 ["sleep", "2147483647"],
                 detach=True,
-                name=f"flatnet-anchor-{subnet}",
+                name=_anchor_name(subnet),
                 restart_policy={"Name": "always"},
                 stop_signal="SIGKILL",
                 **self.attach(subnet),
@@ -133,7 +123,22 @@ class Swarm(Overlay):
         return made
 
     def start(self, node: NodeAccess) -> None:
-        """Nothing: an engine that is in a swarm starts its part of it by itself."""
+        """An engine that is in a swarm starts its part by itself; it is there when the anchors run again."""
+        wait_for(f"node {node.name}: swarm", lambda: self._adrift(node))
+
+    def _adrift(self, node: NodeAccess) -> str | None:
+        try:
+            state = node.docker.info()["Swarm"]["LocalNodeState"]
+            if state != "active":
+                return f"the node is {state}"
+            anchors = [_anchor_name(subnet) for subnet in self.subnets]
+            for handle in node.docker.containers.list(all=True):
+                # Docker starts them itself once, and gives up when it does not know the network yet.
+                if handle.name in anchors and handle.status != "running":
+                    handle.start()
+        except docker.errors.APIError as error:
+            return str(error.explanation)
+        return None
 
     def attach(self, subnet: str) -> dict[str, Any]:
         return {"network": self.network_of(subnet)}
@@ -209,6 +214,10 @@ class Swarm(Overlay):
             done
         """
         return node.run(script, timeout_s=GOSSIP_S * 2, check=False).exit_status == 0
+
+
+def _anchor_name(subnet: str) -> str:
+    return f"flatnet-anchor-{subnet}"
 
 
 def _addresses(node: NodeAccess) -> dict[str, Any]:
