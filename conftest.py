@@ -12,5 +12,8 @@ pytest_plugins = [
     "fixtures.catalogue",
     "fixtures.evidence",
     "fixtures.probing",
+    "fixtures.addresses",
+    "fixtures.exposure",
+    "fixtures.isolation",
     "fixtures.topology",
 ]

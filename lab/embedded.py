@@ -260,7 +260,8 @@ def _write(spec: LabSpec) -> None:
             "address": f"{node.address}/{spec.underlay.prefixlen}",
             "init": ["runsvdir", "-P", "/etc/flatnet/service"],
             "sysctls": {
-                "net.ipv4.ip_forward": 1,
+                # Docker closes FORWARD when it is the one to switch routing on (and never otherwise).
+                "net.ipv4.ip_forward": 0,
                 # Answers leave by the overlay, questions come by the underlay: loose (RFC 3704 §2.4).
                 "net.ipv4.conf.all.rp_filter": 2,
                 "net.ipv4.conf.default.rp_filter": 2,

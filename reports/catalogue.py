@@ -20,7 +20,7 @@ from .model import Requirement
 Facts = Mapping[str, bool | int | str]
 
 FACTS = (
-    "nodes", "overlay.expose", "overlay.subnets", "overlay.restart",
+    "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart",
     "consul", "consul.servers", "nomad", "power", "switch",
 )  # fmt: skip
 """Names a declaration may use."""

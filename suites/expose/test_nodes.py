@@ -3,6 +3,7 @@
 from fixtures.cluster import Cluster, ClusterNode
 from fixtures.containers import Fleet
 from fixtures.evidence import Evidence
+from fixtures.exposure import Exposure, Stranger
 from fixtures.probing import Prober
 from fixtures.requirements import disruptive, requirement
 
@@ -56,3 +57,27 @@ def test_every_container_reaches_every_node(node: ClusterNode, fleet: Fleet, pro
     """
     mesh = probe.mesh(fleet.everyone(), [node])
     assert not mesh.unanswered, mesh.explain(mesh.unanswered)
+
+
+@requirement("HOST-5")
+@disruptive
+def test_expose_adds_one_route_and_hide_takes_it_back(exposure: Exposure) -> None:
+    """Exposing is a small act that can be repeated and undone.
+
+    Expected: expose adds one route to the subnet's containers, done again it changes nothing, and
+    hide leaves routes, addresses and packet-filter rules of the node as they were.
+    """
+    findings = exposure.findings()
+    assert not findings, "\n".join(findings)
+
+
+@requirement("HOST-6")
+def test_a_stranger_gains_nothing(stranger: Stranger, cluster: Cluster, fleet: Fleet, probe: Prober) -> None:
+    """A machine on the underlay that is no node does not reach containers through an exposed one.
+
+    Expected: packets for each container that the stranger sends to each node never arrive,
+    while the stranger reaches the nodes and the containers reach each other.
+    """
+    sandwich = stranger.intrude(cluster, fleet, probe)
+    assert not sandwich.leaked, sandwich
+    sandwich.proved()

@@ -1,5 +1,6 @@
 """Promise 3: the address a container has is the address everyone else sees."""
 
+from fixtures.addresses import Addresses
 from fixtures.containers import Container
 from fixtures.probes.ledger import Transport
 from fixtures.probing import Prober
@@ -37,3 +38,24 @@ def test_a_containers_address_is_one_for_everybody(container: Container, probe: 
     """
     views = probe.views_of(container)
     assert views.own == views.docker == views.peers, views
+
+
+@requirement("NET-4")
+def test_nobody_else_claims_a_containers_address(addresses: Addresses) -> None:
+    """An address has one holder on the wire.
+
+    Expected: to an ARP probe for its own address a container hears no answer; asked by a
+    neighbour, the container alone answers.
+    """
+    conflicts = addresses.conflicts()
+    assert not conflicts, "\n".join(conflicts)
+
+
+@requirement("NET-4")
+def test_no_two_engines_give_one_address(addresses: Addresses) -> None:
+    """An address of the overlay is handed out once, over all engines.
+
+    Expected: no two running containers of the cluster have one address by their engines' word.
+    """
+    twice = addresses.given_twice()
+    assert not twice, "\n".join(twice)

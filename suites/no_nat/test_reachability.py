@@ -16,3 +16,14 @@ def test_every_container_reaches_every_other(fleet: Fleet, probe: Prober, eviden
     mesh = probe.mesh(fleet.subnet(subnet).values())
     evidence.matrix(mesh.rows)
     assert not mesh.unanswered, mesh.explain(mesh.unanswered)
+
+
+@requirement("NET-7")
+def test_each_direction_carries_by_itself(fleet: Fleet, probe: Prober, subnet: str) -> None:
+    """A path works in both directions, each proved on its own.
+
+    Expected: a packet that needs nothing to come back arrives from every container at every
+    other; one that does not is named with its direction.
+    """
+    mesh = probe.one_way(fleet.subnet(subnet).values())
+    assert not mesh.undelivered, mesh.explain(mesh.undelivered)
