@@ -7,6 +7,7 @@ pytest_plugins = [
     "fixtures.cluster",
     "fixtures.containers",
     "fixtures.names",
+    "fixtures.registry",
     "fixtures.services",
     "fixtures.web",
     "fixtures.catalogue",

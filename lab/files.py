@@ -41,7 +41,7 @@ def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -
     hosts = ["127.0.0.1 localhost", "::1 localhost"]
     hosts += [f"{each.address} {each.name}" for each in inventory.nodes]
     (etc / "hosts").write_text("\n".join(hosts) + "\n")
-    (etc / "resolv.conf").write_text(f"nameserver {node.address}\noptions timeout:1 attempts:2\n")
+    (etc / "resolv.conf").write_text(_resolv_conf(inventory, node))
     (etc / "passwd").write_text(_passwd(Path("/etc/passwd").read_text()))
     (etc / "flatnet").mkdir()
     (etc / "flatnet" / "sshd_config").write_text(_SSHD)
@@ -53,6 +53,13 @@ def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -
         (folder / "consul.json").write_text(json.dumps(consul_configuration(inventory, node), indent=1))
         _service(etc, "consul", "consul agent -config-file /run/flatnet/consul.json")
     return make_key(folder / "ssh_host_key", comment=node.name)
+
+
+def _resolv_conf(inventory: Inventory, node: Node) -> str:
+    """The node's own Consul first, then other servers: names outlive any one of them. resolv.conf(5) takes three."""
+    others = [each.address for each in inventory.nodes if each.consul_server and each.name != node.name]
+    servers = "".join(f"nameserver {address}\n" for address in [node.address, *others][:3])
+    return f"{servers}options timeout:1 attempts:2\n"
 
 
 def _passwd(machine: str) -> str:

@@ -9,7 +9,7 @@ from fixtures.names import Asker, How, Resolver
 from fixtures.requirements import NotProved, requirement
 from fixtures.services import TURN_S, Service
 from fixtures.web import Request, Web
-from fixtures.witness import Heard
+from fixtures.witness import SPREAD_S, Heard
 
 
 @requirement("DNS-3")
@@ -52,6 +52,38 @@ def test_a_critical_instance_leaves_the_answer_and_returns(
     )
 
 
+@requirement("DNS-6")
+def test_a_deregistered_instance_disappears(
+    service: Callable[..., Service], fleet: Fleet, askers: list[Asker], resolver: Resolver, cluster: Cluster
+) -> None:
+    """An instance that is deregistered is in no answer any more, and takes no other with it.
+
+    Expected: on each node one instance is deregistered; all of them are gone everywhere within the
+    bound on spreading, and the others are never missing.
+    """
+    shop = service("shop")
+    for container in fleet.subnet(cluster.subnets[0]).values():
+        shop.add(container, asked=False)
+    leaving = list({one.container.node.name: one for one in shop.instances.values()}.values())
+    if not shop.settle():
+        raise NotProved(f"not every instance of {shop} is known to Consul's servers: {shop.look()}")
+    for one in leaving:
+        shop.remove(one)
+
+    def ask() -> Heard:
+        heard = shop.hear(lambda: resolver.ask_all(askers, shop.fqdn, how=How.EDNS))
+        assert not heard.wrong, heard
+        return heard
+
+    addresses = [one.address for one in leaving]
+    eventually(
+        ask,
+        lambda heard: heard.nobody_has(addresses) and heard.everybody_has(shop.addresses()),
+        within_s=SPREAD_S,
+        what=f"{addresses} leave every answer, and they alone",
+    )
+
+
 @requirement("DNS-12")
 def test_consuls_health_check_travels_the_overlay(web: Service, http: Web) -> None:
     """Consul's own check of an instance reaches the container by its overlay address.
@@ -75,7 +107,7 @@ def test_consuls_health_check_travels_the_overlay(web: Service, http: Web) -> No
             what="requests of Consul arrive at every instance",
         )
     eventually(
-        lambda: {name: state.listed for name, state in web.look().leader.items()},
+        lambda: {name: state.listed for name, state in (web.look().leader or {}).items()},
         lambda passing: passing == dict.fromkeys(web.instances, True),
         within_s=TURN_S,
         what="every instance that Consul asks passes",
