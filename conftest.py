@@ -16,5 +16,6 @@ pytest_plugins = [
     "fixtures.addresses",
     "fixtures.exposure",
     "fixtures.isolation",
+    "fixtures.path",
     "fixtures.topology",
 ]

@@ -1,0 +1,22 @@
+"""What a path does to a packet on its way: routers and checksums."""
+
+from fixtures.cluster import Cluster
+from fixtures.containers import Fleet
+from fixtures.probing import Prober
+from fixtures.requirements import NotProved, requirement
+
+
+@requirement("PATH-6")
+def test_the_hop_count_is_the_overlays_declared_one(probe: Prober, fleet: Fleet, cluster: Cluster) -> None:
+    """Between two containers of a subnet there are as many routers as the overlay says.
+
+    Expected: every packet arrives with its TTL lowered by exactly that number.
+    """
+    meshes = [probe.mesh(fleet.subnet(subnet).values()) for subnet in cluster.subnets]
+    deliveries = [one for mesh in meshes for one in mesh.deliveries]
+    unknown = [str(one) for one in deliveries if one.hops is None]
+    if unknown:
+        raise NotProved("\n".join(["nothing can be said of packets that did not arrive:", *unknown]))
+    declared = cluster.overlay.hops()
+    wrong = [f"{one.hops} routers instead of {declared}: {one}" for one in deliveries if one.hops != declared]
+    assert not wrong, "\n".join(wrong)
