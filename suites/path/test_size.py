@@ -1,6 +1,7 @@
 """What a path carries: packets up to the MTU, streams and datagrams of any size."""
 
-from fixtures.path import Carrier, Flow
+from fixtures.expectations import eventually
+from fixtures.path import UDP_HEADERS, Carrier, Flow, Router
 from fixtures.requirements import requirement
 
 STREAM = 1 << 20
@@ -27,6 +28,30 @@ def test_one_byte_more_fails_at_once(carrier: Carrier) -> None:
     """
     carried = carrier.carry(carrier.fitted(carrier.neighbours(), beyond=1))
     wrong = [str(one) for one in carried if one.error != "EMSGSIZE" or one.arrived]
+    assert not wrong, "\n".join(wrong)
+
+
+@requirement("PATH-2")
+def test_a_narrow_way_is_told_to_the_sender(carrier: Carrier, router: Router) -> None:
+    """A path that is narrower further on says so (RFC 1191); who sends too much learns it at once.
+
+    Expected: behind a router with a smaller MTU, a DF packet of that MTU passes; one byte more brings
+    the sender ICMP "fragmentation needed" over the overlay, and with it EMSGSIZE, and does not pass.
+    """
+    fit = router.MTU - UDP_HEADERS
+    clients = router.clients()
+    fitting = sorted((one.address, router.MTU) for one in clients)
+
+    def flows(size: int, *, oneway: bool) -> list[Flow]:
+        there = router.container
+        return [Flow(one, there, size, whole=True, address=router.FAR, oneway=oneway) for one in clients]
+
+    with router.watched() as passed:
+        carrier.carry(flows(fit, oneway=True))
+        eventually(passed, lambda seen: seen == fitting, within_s=5, what="packets that fit pass the router")
+        told = carrier.carry(flows(fit + 1, oneway=False))
+        wrong = [f"the sender was not told: {one}" for one in told if one.error != "EMSGSIZE"]
+        wrong += [f"passed, though too large: {one}" for one in passed() if one not in fitting]
     assert not wrong, "\n".join(wrong)
 
 
