@@ -118,8 +118,7 @@ def attach(name: str, *, owner: Owner | None = None) -> RunningLab:
     """The running lab of that name. Raises LabError when there is none."""
     state = run_root() / name
     if not is_alive(name):
-        running = ", ".join(lab.name for lab in running_labs()) or "none"
-        raise LabError(f"lab {name!r} is not up (up: {running}); start it with `python -m lab up --lab {name}`")
+        raise _not_up(name)
     facts = json.loads((state / "state.json").read_text())
     return RunningLab(
         name=name,
@@ -138,7 +137,7 @@ def down(name: str) -> None:
     if not is_alive(name):
         if sweep(name):
             return
-        raise LabError(f"lab {name!r} is not up; `python -m lab list` shows those that are")
+        raise _not_up(name)
     request(name, op="down")
     until = time.monotonic() + START_TIMEOUT_S
     while state.exists():
@@ -151,8 +150,10 @@ def is_alive(name: str) -> bool:
     """Whether a supervisor holds the lab's lock (no pid is trusted for it)."""
     try:
         descriptor = os.open(run_root() / name / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except PermissionError:
+        raise LabError(f"lab {name!r}: only root reaches a lab; do this as root") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -160,6 +161,11 @@ def is_alive(name: str) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def _not_up(name: str) -> LabError:
+    running = ", ".join(lab.name for lab in running_labs()) or "none"
+    return LabError(f"lab {name!r} is not up (up: {running}); start it with `python -m lab up --lab {name}`")
 
 
 def running_labs() -> Iterator[RunningLab]:
@@ -192,6 +198,8 @@ def sweep(name: str | None = None) -> list[str]:
 
 def request(lab: str, **words: str) -> dict[str, Any]:
     """Ask a lab's supervisor for something (`op`: down, power-off, power-on). Raises LabError."""
+    if not is_alive(lab):
+        raise _not_up(lab)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(START_TIMEOUT_S)
         try:

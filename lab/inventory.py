@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from .errors import InventoryError
+from .reading import in_words, read_mapping
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
@@ -115,18 +116,23 @@ class Inventory(_Strict):
         subnets = list(self.overlay.subnets.items())
         for name, subnet in subnets:
             if not subnet.subnet_of(self.overlay.range):
-                raise ValueError(f"overlay.subnets.{name}: {subnet} is outside overlay.range {self.overlay.range}")
+                raise ValueError(
+                    f"overlay.subnets.{name}: {subnet} is outside overlay.range {self.overlay.range}; cut it from there"
+                )
         for index, (name, subnet) in enumerate(subnets):
             for other, taken in subnets[:index]:
                 if subnet.overlaps(taken):
-                    raise ValueError(f"overlay.subnets.{name}: {subnet} overlaps overlay.subnets.{other} {taken}")
+                    raise ValueError(
+                        f"overlay.subnets.{name}: {subnet} overlaps overlay.subnets.{other} {taken}; keep them apart"
+                    )
         for node in self.nodes:
             if node.address in self.overlay.range:
                 raise ValueError(
-                    f"nodes.{node.name}.address: {node.address} lies inside overlay.range {self.overlay.range}"
+                    f"nodes.{node.name}.address: {node.address} lies inside overlay.range {self.overlay.range}; "
+                    "give the node's address on the underlay"
                 )
         if self.underlay is not None and self.underlay.overlaps(self.overlay.range):
-            raise ValueError(f"underlay: {self.underlay} overlaps overlay.range {self.overlay.range}")
+            raise ValueError(f"underlay: {self.underlay} overlaps overlay.range {self.overlay.range}; keep them apart")
         return self
 
     def node(self, name: str) -> Node:
@@ -146,7 +152,7 @@ def _unique(key: str, values: Iterable[str]) -> None:
     seen: set[str] = set()
     for value in values:
         if value in seen:
-            raise ValueError(f"{key}: {value!r} is used twice")
+            raise ValueError(f"{key}: {value!r} is used twice; every node has its own")
         seen.add(value)
 
 
@@ -156,28 +162,13 @@ def load(path: Path) -> Inventory:
     Relative paths in it (keys, known_hosts) are taken from the file's own folder.
     Raises InventoryError, one line: file, key, what is wrong.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InventoryError(f"{path}: cannot be read: {error.strerror}; give --cluster a readable file") from None
-    except UnicodeDecodeError:
-        raise InventoryError(f"{path}: is not UTF-8 text; a cluster file is YAML") from None
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark is not None else ""
-        raise InventoryError(f"{path}:{where} is not YAML: {getattr(error, 'problem', error)}") from None
-    if data is None:
-        raise InventoryError(f"{path}: is empty; lab/examples/ holds cluster files to start from")
-    if not isinstance(data, dict):
-        raise InventoryError(f"{path}: holds a {type(data).__name__}, not a mapping with nodes and overlay")
-    _inherit_ssh(data)
+    data = read_mapping(path)
+    _inherit_ssh(path, data)
     try:
         inventory = Inventory.model_validate(data)
     except ValidationError as error:
-        raise InventoryError(f"{path}: {_first(error)}") from None
-    return _absolute(inventory, path.resolve().parent)
+        raise InventoryError(f"{path}: {in_words(error, Inventory, data)}") from None
+    return _absolute(inventory, path)
 
 
 def dump(inventory: Inventory) -> str:
@@ -186,47 +177,35 @@ def dump(inventory: Inventory) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
-def _inherit_ssh(data: dict[object, object]) -> None:
+def _inherit_ssh(path: Path, data: dict[str, object]) -> None:
     """A top-level `ssh` is the default of every node's; a node's own keys win."""
-    common = data.pop("ssh", None)
+    common = data.pop("ssh", {})
     nodes = data.get("nodes")
-    if not isinstance(common, dict) or not isinstance(nodes, list):
+    if not isinstance(common, dict):
+        raise InventoryError(f"{path}: ssh: {common!r} is no mapping of keys")
+    if not isinstance(nodes, list):
         return
     for node in nodes:
         if isinstance(node, dict) and isinstance(node.get("ssh", {}), dict):
             node["ssh"] = {**common, **node.get("ssh", {})}
 
 
-def _first(error: ValidationError) -> str:
-    parts = []
-    for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"])
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            message = "unknown key; remove it or check its spelling"
-        elif item["type"] == "missing":
-            message = "is missing"
-        parts.append(f"{key}: {message}" if key else message)
-    return "; ".join(parts)
-
-
-def _absolute(inventory: Inventory, folder: Path) -> Inventory:
-    nodes = tuple(
-        node.model_copy(
-            update={
-                "ssh": node.ssh.model_copy(
-                    update={
-                        "key": folder / node.ssh.key.expanduser(),
-                        "known_hosts": folder / node.ssh.known_hosts.expanduser(),
-                    }
-                )
-            }
-        )
-        for node in inventory.nodes
-    )
-    for node in nodes:
+def _absolute(inventory: Inventory, path: Path) -> Inventory:
+    folder = path.resolve().parent
+    nodes = []
+    for node in inventory.nodes:
+        files = {}
         for key in ("key", "known_hosts"):
-            file = getattr(node.ssh, key)
-            if not file.is_file():
-                raise InventoryError(f"nodes.{node.name}.ssh.{key}: no file {file}")
-    return inventory.model_copy(update={"nodes": nodes})
+            files[key] = _file(path, f"nodes.{node.name}.ssh.{key}", folder / getattr(node.ssh, key).expanduser())
+        nodes.append(node.model_copy(update={"ssh": node.ssh.model_copy(update=files)}))
+    consul = inventory.consul
+    if consul is not None and consul.token_file is not None:
+        token = _file(path, "consul.token_file", folder / consul.token_file.expanduser())
+        consul = consul.model_copy(update={"token_file": token})
+    return inventory.model_copy(update={"nodes": tuple(nodes), "consul": consul})
+
+
+def _file(path: Path, key: str, file: Path) -> Path:
+    if not file.is_file():
+        raise InventoryError(f"{path}: {key}: no file {file}")
+    return file
