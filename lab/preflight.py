@@ -53,9 +53,14 @@ def cache() -> Path:
 
 
 def find_program(name: str) -> str | None:
-    """Path of a program, looking into sbin (sshd and dockerd live there) and the cache too."""
+    """Path of a program, or None."""
+    return shutil.which(name, path=search_path())
+
+
+def search_path() -> str:
+    """PATH with what root's often lacks (after `su`, say): the sbin folders, and the cache."""
     places = [*os.environ.get("PATH", "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin", str(cache() / "bin")]
-    return shutil.which(name, path=":".join(places))
+    return ":".join(dict.fromkeys(place for place in places if place))
 
 
 def missing_capabilities() -> tuple[str, ...]:
