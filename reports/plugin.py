@@ -10,8 +10,9 @@ import inspect
 import json
 import os
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ from . import known_issues, writers
 from .catalogue import CatalogueError, load
 from .matrix import draw
 from .model import NotProved, Requirement, Status, Verdict
-from .page import Page
+from .page import Page, plain
 from .results import KEY, Ledger
-from .verdict import EXIT_FAILED, EXIT_OK, EXIT_UNUSABLE, Scope, judge
+from .verdict import EXIT_FAILED, EXIT_NOTHING, EXIT_OK, EXIT_UNUSABLE, Scope, judge
 
 SLOWEST = 10
 _KEPT_CODES = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
+_NOT_GOOD = ("failed", "error", "not-proved")
 
 
 @dataclass
@@ -51,9 +53,27 @@ class RunInfo:
     document: dict[str, Any] = field(default_factory=dict)
     worse: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    uncollected: list[str] = field(default_factory=list)
+    """Files that could not be collected."""
 
 
 RUN = pytest.StashKey[RunInfo]()
+_DESELECTED = pytest.StashKey[list[pytest.Item]]()
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What was collected: {test id: requirements}. Tests left out by -k and the like are planned, and not run."""
+
+    selected: Mapping[str, list[str]]
+    deselected: Mapping[str, list[str]]
+    disturbing: Collection[str]
+    """Those of the deselected that disturb the cluster."""
+
+    def counts(self, *, disruptive: bool) -> Counter[str]:
+        """{requirement: tests planned}; without `disruptive`, those that disturb are not planned at all."""
+        left_out = [names for test, names in self.deselected.items() if disruptive or test not in self.disturbing]
+        return Counter(name for names in (*self.selected.values(), *left_out) for name in names)
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -76,22 +96,25 @@ def pytest_configure(config: pytest.Config) -> None:
     if _is_worker(config) or config.option.collectonly or not runs_suites(config):
         return
     option = config.option
-    out = (option.out or config.rootpath / "reports" / "out").absolute()
+    chosen = {name: config.getoption(name, None) for name in ("out", "gate", "disruptive", "known_issues", "baseline")}
+    out = (chosen["out"] or config.rootpath / "reports" / "out").absolute()
     folder = out / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
+    if chosen["gate"] and any("::" in str(argument) for argument in config.args):
+        raise pytest.UsageError("--gate judges the whole catalogue: give it folders, not single tests")
     try:
-        known = known_issues.load(option.known_issues, date.today()) if option.known_issues else ()
-        baseline = json.loads(option.baseline.read_text()) if option.baseline else None
+        known = known_issues.load(chosen["known_issues"], date.today()) if chosen["known_issues"] else ()
+        baseline = json.loads(chosen["baseline"].read_text()) if chosen["baseline"] else None
         catalogue = load(config.rootpath / "suites" / "catalogue.yaml")
     except (CatalogueError, known_issues.KnownIssuesError) as error:
         raise pytest.UsageError(str(error)) from None
     except (OSError, ValueError) as error:
-        raise pytest.UsageError(f"--baseline {option.baseline}: {error}") from None
+        raise pytest.UsageError(f"--baseline {chosen['baseline']}: {error}") from None
     if option.allure_report_dir is None:
         option.allure_report_dir = str(folder / "allure-results")
     if option.xmlpath is None:
         option.xmlpath = str(folder / "junit.xml")
     config.stash[RUN] = RunInfo(
-        out, folder, catalogue, bool(option.gate), option.disruptive is not False, known, baseline
+        out, folder, catalogue, bool(chosen["gate"]), chosen["disruptive"] is not False, known, baseline
     )
 
 
@@ -107,6 +130,12 @@ def _requirements(item: pytest.Item) -> list[str]:
     return [str(name) for marker in item.iter_markers("requirement") for name in marker.args]
 
 
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Remember what was left out: it was not proved."""
+    for item in items:
+        item.config.stash.setdefault(_DESELECTED, []).append(item)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Write down what is planned, before anything can crash."""
     config = session.config
@@ -114,9 +143,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         folder = config.workerinput.get("flatnet_folder")  # type: ignore[attr-defined]
     else:
         folder = config.stash[RUN].folder if RUN in config.stash else None
-    if folder is None or not session.items:
+    left_out = config.stash.get(_DESELECTED, [])
+    if folder is None or not (session.items or left_out):
         return
-    planned = {item.nodeid: _requirements(item) for item in session.items}
+    planned = {
+        "selected": {item.nodeid: _requirements(item) for item in session.items},
+        "deselected": {item.nodeid: _requirements(item) for item in left_out},
+        "disturbing": [item.nodeid for item in left_out if item.get_closest_marker("disruptive") is not None],
+    }
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     draft = place / f"planned.{os.getpid()}"
@@ -140,8 +174,13 @@ def pytest_runtest_makereport(
     """Record how the phase ended, in Flatnet's words."""
     report = yield
     outcome, reason = report.outcome, ""
-    if call.excinfo is not None and report.outcome != "passed":
-        if report.outcome == "skipped":
+    if report.outcome == "failed" and call.excinfo is None:
+        reason = str(report.longrepr)  # it was expected to fail, and passed
+    elif call.excinfo is not None and report.outcome != "passed":
+        if hasattr(report, "wasxfail"):
+            outcome = "not-proved"  # type: ignore[assignment]
+            reason = "expected to fail, so its failure says nothing; --known-issues is the place for what is accepted"
+        elif report.outcome == "skipped":
             reason = str(call.excinfo.value)
         else:
             outcome = classify(call.excinfo.value)  # type: ignore[assignment]
@@ -192,16 +231,19 @@ class _Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._info.ledger.add(report.nodeid, str(report.when), report.outcome, report.duration, report.user_properties)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._info.uncollected.append(report.nodeid)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
         info = self._info
-        planned = _planned(info.folder)
-        _decide(info, session, planned, int(exitstatus))
+        _decide(info, session, _planned(info.folder), int(exitstatus))
         page = Page(info.folder) if info.ledger.results({}) else None
         result = yield
         problem = page.finish(info.document) if page is not None else None
         if page is None:
-            return result
+            (info.folder / "index.html").write_text(plain(info.document), encoding="utf-8")
         if problem is not None:
             info.notes.append(f"index.html is the plain one: {problem}")
         _link_latest(info)
@@ -222,40 +264,35 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         session.config.pluginmanager.register(_Recorder(session.config, info), "flatnet-recorder")
 
 
-def _planned(folder: Path) -> dict[str, list[str]]:
+def _planned(folder: Path) -> _Plan:
     place = folder / "planned.json"
-    if not place.exists():
-        return {}
-    found: dict[str, list[str]] = json.loads(place.read_text())
-    return found
+    return _Plan(**json.loads(place.read_text())) if place.exists() else _Plan({}, {}, ())
 
 
-def _decide(info: RunInfo, session: pytest.Session, planned: Mapping[str, list[str]], code: int) -> None:
-    results = info.ledger.results(planned)
-    counts: dict[str, int] = {}
-    for names in planned.values():
-        for name in names:
-            counts[name] = counts.get(name, 0) + 1
-    folders = {nodeid.split("/")[1] for nodeid in planned if nodeid.startswith("suites/") and nodeid.count("/") > 1}
+def _decide(info: RunInfo, session: pytest.Session, plan: _Plan, code: int) -> None:
+    results = info.ledger.results(plan.selected)
+    counts = plan.counts(disruptive=info.disruptive)
+    tests = [*plan.selected, *plan.deselected]
+    folders = {nodeid.split("/")[1] for nodeid in tests if nodeid.startswith("suites/") and nodeid.count("/") > 1}
     covered, idle = known_issues.cover(info.known, results)
     scope = Scope(frozenset(folders), info.gate, info.disruptive)
     verdict = judge(info.catalogue, results, counts, info.facts, scope, covered)
-    unknown = sorted(set(counts) - set(info.catalogue))
-    if unknown:
-        info.notes.append(f"tests name requirements that suites/catalogue.yaml lacks: {', '.join(unknown)}")
-    if idle:
-        info.notes += [f"known issues: {line}" for line in idle]
-    if (idle or unknown) and verdict.exit_code != EXIT_FAILED:
-        verdict = Verdict("error", EXIT_UNUSABLE, verdict.requirements, verdict.probes)
+    problems = [f"known issues: {line}" for line in idle]
+    problems += [f"{name} could not be collected" for name in info.uncollected]
+    if unknown := sorted(set(counts) - set(info.catalogue)):
+        problems.append(f"tests name requirements that suites/catalogue.yaml lacks: {', '.join(unknown)}")
+    if code == pytest.ExitCode.TESTS_FAILED and not (problems or any(one.outcome in _NOT_GOOD for one in results)):
+        problems.append("pytest counts a failure that no test reported")
+    info.notes += problems
+    if problems and verdict.exit_code != EXIT_FAILED:
+        verdict = replace(verdict, verdict="error", exit_code=EXIT_UNUSABLE)
     if code in _KEPT_CODES:
         word = verdict.verdict if verdict.verdict == "not-conformant" else "error"
-        verdict = Verdict(word, code, verdict.requirements, verdict.probes)
-    elif code == pytest.ExitCode.NO_TESTS_COLLECTED:
-        verdict = Verdict("not-proved", code, verdict.requirements, verdict.probes)
+        verdict = replace(verdict, verdict=word, exit_code=code)
+    elif not results and not problems:
+        verdict = replace(verdict, verdict="not-proved", exit_code=EXIT_NOTHING)
     session.exitstatus = verdict.exit_code
     info.verdict = verdict
-    if not results:
-        return
     info.document = writers.document(verdict, info.cluster, info.started.isoformat(), time.monotonic() - info.began)
     info.worse = writers.regressions(info.document, info.baseline) if info.baseline else []
     info.folder.mkdir(parents=True, exist_ok=True)

@@ -51,7 +51,8 @@ def judge(
 
 def _overall(judged: Sequence[RequirementResult], results: Sequence[TestResult], scope: Scope) -> tuple[str, int]:
     statuses = {result.status for result in judged}
-    stray = {result.outcome for result in results if not result.requirements}
+    known = {result.requirement.id for result in judged}
+    stray = {result.outcome for result in results if not known.intersection(result.requirements)}
     if Status.FAIL in statuses or "failed" in stray:
         return "not-conformant", EXIT_FAILED
     if Status.ERROR in statuses or "error" in stray:
@@ -97,23 +98,24 @@ def _status(
     inapplicable = unmet(entry, facts)
     if inapplicable is not None and not failed:
         return Status.NOT_APPLICABLE, inapplicable
-    if failed:
-        unknown = [result for result in failed if result.nodeid not in known]
-        if unknown:
-            return Status.FAIL, unknown[0].reason
-        return Status.KNOWN_ISSUE, failed[0].reason
+    for result in failed:
+        if result.nodeid not in known:
+            return Status.FAIL, result.reason
     for outcome, status in (("error", Status.ERROR), ("not-proved", Status.NOT_PROVED)):
         for result in mine:
             if result.outcome == outcome:
                 return status, result.reason
-    passed = [result for result in mine if result.outcome == "passed"]
-    skipped = [result for result in mine if result.outcome == "skipped"]
     if planned == 0 and not mine:
         return Status.NOT_PROVED, _why_none(entry, scope)
-    if not passed:
+    passed = [result for result in mine if result.outcome == "passed"]
+    skipped = [result for result in mine if result.outcome == "skipped"]
+    if not passed and not failed:
         return Status.NOT_PROVED, skipped[0].reason if skipped else "collected, but never run"
-    if len(passed) + len(skipped) < planned:
-        return Status.NOT_PROVED, f"{planned - len(passed) - len(skipped)} of {planned} tests were not run"
+    missing = planned - len(passed) - len(failed) - len(skipped)
+    if missing > 0:
+        return Status.NOT_PROVED, f"{missing} of {planned} tests were not run"
+    if failed:
+        return Status.KNOWN_ISSUE, failed[0].reason
     return Status.PASS, ""
 
 

@@ -304,7 +304,11 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     "another receives it too": (PORTS, served_by(B.name, C.name), Outcome.MISDELIVERED, "u3/a3 received it"),
     "nobody known emits the echo": (
         (ICMP,),
-        lambda one: one.without(one.reply_left),
+        lambda one: one.without(one.reply_left).adding(
+            one.left._replace(endpoint="u1"),
+            one.reply_left._replace(endpoint="u1", kind=TO_US),
+            one.reply_left._replace(endpoint=A.name),
+        ),
         Outcome.MISDELIVERED,
         "something that is not recorded answered",
     ),
@@ -339,6 +343,16 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     "an error in the peer's name": (
         ALL,
         icmp_error(B.address, "port unreachable", arrived=False),
+        Outcome.REJECTED,
+        "10.32.0.22 says: port unreachable",
+    ),
+    "an error in the peer's name, and others see the request": (
+        ALL,
+        lambda one: icmp_error(B.address, "port unreachable", arrived=False)(one).adding(
+            one.arrived._replace(endpoint="u1"),
+            one.arrived._replace(kind=OTHERS_HOST),
+            sighting(Step.ERROR, B, TO_US, None, words="port unreachable", speaker=NAT),
+        ),
         Outcome.REJECTED,
         "10.32.0.22 says: port unreachable",
     ),
