@@ -17,5 +17,6 @@ pytest_plugins = [
     "fixtures.exposure",
     "fixtures.isolation",
     "fixtures.path",
+    "fixtures.checksums",
     "fixtures.topology",
 ]

@@ -1,9 +1,23 @@
 """What a path does to a packet on its way: routers and checksums."""
 
+from fixtures.checksums import Inspector
 from fixtures.cluster import Cluster
 from fixtures.containers import Fleet
 from fixtures.probing import Prober
 from fixtures.requirements import NotProved, requirement
+
+
+@requirement("PATH-5")
+def test_checksums_on_arrival_are_right(inspector: Inspector) -> None:
+    """Who offloads a checksum, and who encapsulates the packet, agree on who computes it.
+
+    Expected: between all neighbours, by ICMP, UDP and TCP, every packet that arrives carries the
+    right checksums, unless its own kernel says that it never needed one on its way.
+    """
+    arrivals = inspector.arrivals()
+    assert not arrivals.wrong, "\n".join(arrivals.wrong)
+    if arrivals.unjudged:
+        raise NotProved("\n".join(["no packet arrived whose checksum could be judged:", *arrivals.unjudged]))
 
 
 @requirement("PATH-6")
