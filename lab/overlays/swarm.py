@@ -108,18 +108,22 @@ class Swarm(Overlay):
         cluster.each(hear)
 
     def _anchor(self, node: NodeAccess) -> dict[str, Container]:
+        """One after the other: Docker loses one of two networks that come to a worker at the same time."""
         made = {}
         for subnet in self.subnets:
-            made[subnet] = node.docker.containers.run(
-                DEMO_IMAGE,
-                ["sleep", "2147483647"],
-                detach=True,
-                name=_anchor_name(subnet),
-                restart_policy={"Name": "always"},
-                stop_signal="SIGKILL",
-                **self.attach(subnet),
-            )
-            made[subnet].reload()
+            try:
+                made[subnet] = node.docker.containers.run(
+                    DEMO_IMAGE,
+                    ["sleep", "2147483647"],
+                    detach=True,
+                    name=_anchor_name(subnet),
+                    restart_policy={"Name": "always"},
+                    stop_signal="SIGKILL",
+                    **self.attach(subnet),
+                )
+                made[subnet].reload()
+            except docker.errors.DockerException as error:
+                raise LabError(f"node {node.name}: subnet {subnet}: Docker: {error}") from None
         return made
 
     def start(self, node: NodeAccess) -> None:
