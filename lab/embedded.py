@@ -28,7 +28,7 @@ from .keys import make_key
 from .namespaces import CLONE_NEWNET, setns
 from .overlays import OVERLAYS
 from .plan import LabSpec, run_root
-from .preflight import PROGRAMS, require
+from .preflight import PROGRAMS, require, search_path
 from .readiness import make_ready
 
 START_TIMEOUT_S = 20.0
@@ -78,6 +78,7 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
     machine, the name is taken, a daemon does not come up; nothing is left then.
     """
     require([*PROGRAMS, *OVERLAYS[spec.overlay].needs])
+    os.environ["PATH"] = search_path()
     began = time.monotonic()
     lock = _claim(spec)
     owner = None
@@ -119,6 +120,7 @@ def attach(name: str, *, owner: Owner | None = None) -> RunningLab:
     state = run_root() / name
     if not is_alive(name):
         raise _not_up(name)
+    os.environ["PATH"] = search_path()
     facts = json.loads((state / "state.json").read_text())
     return RunningLab(
         name=name,
@@ -147,13 +149,13 @@ def down(name: str) -> None:
 
 
 def is_alive(name: str) -> bool:
-    """Whether a supervisor holds the lab's lock (no pid is trusted for it)."""
+    """Whether a supervisor holds the lab's lock (no pid is trusted for it). Raises LabError for others than root."""
+    if os.geteuid() != 0:
+        raise LabError(f"lab {name!r}: only root reaches a lab; do this as root")
     try:
         descriptor = os.open(run_root() / name / "lock", os.O_RDWR | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except PermissionError:
-        raise LabError(f"lab {name!r}: only root reaches a lab; do this as root") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -6,9 +6,11 @@ across xdist, and at the end writes the run's folder and says the verdict.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Collection, Generator, Mapping, Sequence
@@ -109,6 +111,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     except (OSError, ValueError) as error:
         raise pytest.UsageError(f"--baseline {chosen['baseline']}: {error}") from None
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise pytest.UsageError(f"--out {out}: {error.strerror}; choose a folder that you may write to") from None
     if option.allure_report_dir is None:
         option.allure_report_dir = str(folder / "allure-results")
     if option.xmlpath is None:
@@ -262,6 +268,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     info = session.config.stash.get(RUN, None)
     if info is not None:
         session.config.pluginmanager.register(_Recorder(session.config, info), "flatnet-recorder")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A run that came to no verdict leaves no folder."""
+    info = config.stash.get(RUN, None)
+    if info is not None and not info.document:
+        shutil.rmtree(info.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            info.out.rmdir()
 
 
 def _planned(folder: Path) -> _Plan:
