@@ -18,5 +18,6 @@ pytest_plugins = [
     "fixtures.isolation",
     "fixtures.path",
     "fixtures.checksums",
+    "fixtures.resilience",
     "fixtures.topology",
 ]

@@ -41,6 +41,10 @@ class NodeAccess:
         """Run a command on the node; see Shell.run."""
         return self.shell.run(command, timeout_s=timeout_s, stdin=stdin, check=check)
 
+    def reset_docker(self) -> None:
+        """Forget the engine's client (after the engine was restarted)."""
+        self._docker = None
+
     def reset(self) -> None:
         """Forget connections (after the node or its engine was restarted)."""
         self._docker = None

@@ -147,7 +147,8 @@ def consul_configuration(inventory: Inventory, node: Node) -> dict[str, Any]:
         "log_level": "INFO",
         "performance": {"raft_multiplier": 1},
         "gossip_lan": {"gossip_interval": "50ms", "probe_interval": "300ms", "probe_timeout": "150ms"},
-        "autopilot": {"server_stabilization_time": "100ms"},
+        # A server that is away comes back: nobody takes its place among the voters.
+        "autopilot": {"server_stabilization_time": "100ms", "cleanup_dead_servers": False},
         "dns_config": {"service_ttl": {"*": f"{consul.service_ttl_s}s"}, "allow_stale": True},
     }
     if node.consul_server:
