@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from fixtures.probes.judge import judge
@@ -133,3 +133,32 @@ def good(transport: Transport) -> Canned:
         tuple(sightings),
         () if echo else (Served(B.name, A.address, OWN_PORT),),
     )
+
+
+Spoil = Callable[[Canned], Canned]
+
+
+def everywhere(step: Step, **fields: object) -> Spoil:
+    """Rewritten on the way: only what arrives differs from what left."""
+
+    def spoil(one: Canned) -> Canned:
+        return one.changing(one.arrived if step is Step.REQUEST else one.reply_arrived, **fields)
+
+    return spoil
+
+
+def served_by(*names: str) -> Spoil:
+    return lambda one: replace(one, served=tuple(Served(name, A.address, OWN_PORT) for name in names))
+
+
+def heard(answer: bytes | None) -> Spoil:
+    return lambda one: replace(one, attempt=replace(one.attempt, answer=answer))
+
+
+def then(*spoils: Spoil) -> Spoil:
+    def spoil(one: Canned) -> Canned:
+        for each in spoils:
+            one = each(one)
+        return one
+
+    return spoil

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from dataclasses import replace
 
 from fixtures.probes.ledger import Attempt, Served, Step, Transport
@@ -18,40 +17,18 @@ from tests.unit.canned import (
     B,
     C,
     Canned,
+    Spoil,
     answer_of,
+    everywhere,
+    heard,
+    served_by,
     sighting,
+    then,
 )
 
 ICMP, UDP, TCP = Transport
 ALL = (ICMP, UDP, TCP)
 PORTS = (UDP, TCP)
-Spoil = Callable[[Canned], Canned]
-
-
-def everywhere(step: Step, **fields: object) -> Spoil:
-    """Rewritten on the way: only what arrives differs from what left."""
-
-    def spoil(one: Canned) -> Canned:
-        return one.changing(one.arrived if step is Step.REQUEST else one.reply_arrived, **fields)
-
-    return spoil
-
-
-def served_by(*names: str) -> Spoil:
-    return lambda one: replace(one, served=tuple(Served(name, A.address, OWN_PORT) for name in names))
-
-
-def heard(answer: bytes | None) -> Spoil:
-    return lambda one: replace(one, attempt=replace(one.attempt, answer=answer))
-
-
-def then(*spoils: Spoil) -> Spoil:
-    def spoil(one: Canned) -> Canned:
-        for each in spoils:
-            one = each(one)
-        return one
-
-    return spoil
 
 
 def answered_by_c(one: Canned) -> Canned:
@@ -134,6 +111,18 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         Outcome.ANSWERED,
         "",
     ),
+    "the answer is unheard, and who gave it unseen": (
+        PORTS,
+        lambda one: heard(None)(one.without(one.reply_left)),
+        Outcome.DELIVERED,
+        "not the socket that asked",
+    ),
+    "only the far end saw the request": (
+        PORTS,
+        lambda one: heard(None)(replace(one.without(one.left, one.reply_left), sent=None)),
+        Outcome.DELIVERED,
+        "not the socket that asked",
+    ),
     "the socket's own word is missing": (ALL, lambda one: replace(one, sent=None), Outcome.ANSWERED, ""),
     "not answered": (ALL, lambda one: one.unanswered(), Outcome.DELIVERED, "did not answer"),
     "the sender itself refuses something": (
@@ -173,6 +162,12 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     "source port, held against what left": (
         PORTS,
         then(lambda one: replace(one, sent=None), everywhere(Step.REQUEST, source_port=1024)),
+        Outcome.REWRITTEN,
+        "on the way to u2/a2: source port 41234 became 1024",
+    ),
+    "source port, and the sender's recorder is blind": (
+        PORTS,
+        then(lambda one: one.unanswered().without(one.left), everywhere(Step.REQUEST, source_port=1024)),
         Outcome.REWRITTEN,
         "on the way to u2/a2: source port 41234 became 1024",
     ),
@@ -249,7 +244,7 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         ALL,
         lambda one: one.changing(one.left, source=NAT),
         Outcome.REWRITTEN,
-        "already when",
+        f"source 10.32.0.11 became {NAT}; on the way to u2/a2: source {NAT} became 10.32.0.11",
     ),
     "inside the receiver: address": (
         PORTS,
@@ -365,6 +360,14 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     "a router lies": (ALL, icmp_error(NAT, "host unreachable", arrived=True), Outcome.REJECTED, f"{NAT} says"),
     # lost and not sent
     "lost": (ALL, lambda one: one.undelivered(), Outcome.LOST, "left the sender's interface, never seen"),
+    "an error that never comes back": (
+        ALL,
+        lambda one: one.undelivered().adding(
+            sighting(Step.ERROR, C, TO_US, None, words="host unreachable", speaker=NAT)
+        ),
+        Outcome.LOST,
+        "never seen at the receiver",
+    ),
     "seen only by the wrong eyes": (ALL, own_frame_comes_back, Outcome.LOST, "never seen at the receiver"),
     "only the SYN arrives": (
         (TCP,),

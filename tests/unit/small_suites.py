@@ -100,6 +100,8 @@ class SmallSuites:
 
     def run(self, *arguments: str, apart: bool = False) -> Outcome:
         """Run pytest here; `apart`: in a process of its own."""
+        if apart:
+            self.write("conftest.py", 'pytest_plugins = ["reports.plugin"]')  # it needs nothing else
         words = [*(arguments or ("suites",)), "-p", "no:randomly", "-p", "no:cacheprovider"]
         done = (
             self._pytester.runpytest_subprocess(*words, timeout=120)

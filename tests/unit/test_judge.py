@@ -50,6 +50,9 @@ def test_a_delivery_holds_both_ledgers(transport: Transport) -> None:
     judged = one.judged()
     assert judged.sent == judged.seen_by_receiver == one.sent
     assert judged.reply_sent == judged.reply_seen == one.reply_left.header
+    seen = (judged.left, judged.arrived, judged.reply_left, judged.reply_arrived)
+    assert seen == (one.left, one.arrived, one.reply_left, one.reply_arrived)
+    assert judged.sightings == ()  # those four say it all, and meshes are large
     assert judged.answered_by == B.name and judged.hops == 0
     assert judged.or_not_proved() is judged
 
@@ -63,6 +66,12 @@ def test_a_failed_exchange_prints_both_ledgers_and_proves_nothing() -> None:
         assert line in text
     assert text.count("nothing") == 3  # said first, then for the answer at either end
     assert judged.sightings == good(UDP).unanswered().sightings
+
+
+def test_one_change_is_told_once() -> None:
+    one = good(Transport.ICMP)
+    judged = one.changing(one.arrived, destination=NAT).judged()
+    assert judged.detail == f"on the way to u2/a2: destination 10.32.0.22 became {NAT}"
 
 
 def test_the_kernels_errno_is_kept() -> None:

@@ -14,8 +14,9 @@ from tests.unit.canned import (
     B,
     answer_of,
     good,
+    heard,
 )
-from tests.unit.judge_cases import ALL, PORTS, heard
+from tests.unit.judge_cases import ALL, PORTS
 
 FIELDS = st.fixed_dictionaries(
     {},
