@@ -9,6 +9,7 @@ pytest_plugins = [
     "fixtures.names",
     "fixtures.registry",
     "fixtures.services",
+    "fixtures.jobs",
     "fixtures.web",
     "fixtures.catalogue",
     "fixtures.evidence",

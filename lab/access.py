@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import docker
+from docker import DockerClient
 
 from . import engine
 from .inventory import Inventory, Node
@@ -23,17 +23,21 @@ class NodeAccess:
         self.name = node.name
         self.address = str(node.address)
         self.shell = Shell(node)
-        self._docker: docker.DockerClient | None = None
+        self._engines: dict[str, DockerClient] = {}
 
     def __repr__(self) -> str:
         return self.name
 
     @property
-    def docker(self) -> docker.DockerClient:
+    def docker(self) -> DockerClient:
         """The node's Docker engine. Raises HarnessError when it does not answer."""
-        if self._docker is None:
-            self._docker = engine.connect(self.shell)
-        return self._docker
+        return self.docker_at(self.node.docker)
+
+    def docker_at(self, endpoint: str) -> DockerClient:
+        """The engine by another socket on the node, such as a proxy's. Raises HarnessError likewise."""
+        if endpoint not in self._engines:
+            self._engines[endpoint] = engine.connect(self.shell, endpoint)
+        return self._engines[endpoint]
 
     def run(
         self, command: str | list[str], *, timeout_s: float = 20.0, stdin: str = "", check: bool = True
@@ -47,7 +51,7 @@ class NodeAccess:
 
     def reset(self) -> None:
         """Forget connections (after the node or its engine was restarted)."""
-        self._docker = None
+        self._engines.clear()
         self.shell.close()
 
     def close(self) -> None:

@@ -8,9 +8,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from . import nomad
 from .inventory import Inventory, Node
 from .keys import make_key
 from .node import SERVICES
+from .overlays import adapter
 from .preflight import find_program, missing_capabilities
 
 _SSHD = """\
@@ -52,6 +54,11 @@ def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -
     if inventory.consul is not None:
         (folder / "consul.json").write_text(json.dumps(consul_configuration(inventory, node), indent=1))
         _service(etc, "consul", "consul agent -config-file /run/flatnet/consul.json")
+    if inventory.nomad is not None:
+        endpoint = adapter(inventory).endpoint(node)
+        (folder / "nomad.hcl").write_text(nomad.configuration(inventory, node, endpoint))
+        # Its Docker driver looks for the engine at the start, and then only every half minute.
+        _service(etc, "nomad", "nomad agent -config /run/flatnet/nomad.hcl", first=f"docker --host {endpoint} version")
     return make_key(folder / "ssh_host_key", comment=node.name)
 
 
@@ -68,14 +75,17 @@ def _passwd(machine: str) -> str:
     return "\n".join(["root:x:0:0:root:/root:/bin/sh", *lines]) + "\n"
 
 
-def _service(etc: Path, name: str, command: str) -> None:
+def _service(etc: Path, name: str, command: str, *, first: str = "") -> None:
+    """A service that runsvdir keeps running; it starts when the command `first` succeeds."""
     program, *rest = shlex.split(command)
     path = find_program(program) or program
     script = etc.parent / "etc" / SERVICES.removeprefix("/etc/") / name / "run"
     script.parent.mkdir(parents=True)
     script.write_text(
         f"#!/bin/sh\nexec >>/run/flatnet/log/{name}.log 2>&1\n"
-        f"export PATH={shlex.quote(_service_path(path))}\nexec {shlex.join([path, *rest])}\n"
+        f"export PATH={shlex.quote(_service_path(path))}\n"
+        + (f"until {first} >/dev/null 2>&1; do sleep 0.1; done\n" if first else "")
+        + f"exec {shlex.join([path, *rest])}\n"
     )
     script.chmod(0o755)
 

@@ -57,6 +57,7 @@ class Node(_Strict):
     ssh: Ssh
     docker: str = Field(default="unix:///var/run/docker.sock", pattern=r"^unix:///")
     consul_server: bool = False
+    nomad_server: bool = False
     interface: str = "eth0"
     commands: Commands = Commands()
     power: Power | None = None
@@ -83,9 +84,11 @@ class Consul(_Strict):
 
 
 class Nomad(_Strict):
-    """Where Nomad's HTTP API answers on every node's address."""
+    """Where Nomad's HTTP API answers on every node's address; every node runs a client."""
 
     http_port: int = Field(default=4646, ge=1, le=65535)
+    datacenter: str = "dc1"
+    token_file: Path | None = None
 
 
 class Runner(_Strict):

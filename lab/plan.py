@@ -14,12 +14,14 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 from .errors import UsageError
-from .inventory import Commands, Consul, Inventory, Node, Overlay, Power, Runner, Ssh
+from .inventory import Commands, Consul, Inventory, Node, Nomad, Overlay, Power, Runner, Ssh
 from .overlays import OVERLAYS
+from .preflight import find_program
 
 SV = "sv -w 20 {action} /etc/flatnet/service/{service}"
 MOST_NODES = 20
 CONSUL_SERVERS = 3
+NOMAD_SERVERS = 3
 
 
 def run_root() -> Path:
@@ -77,7 +79,11 @@ class LabSpec:
 
 
 def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: int | None = None) -> Inventory:
-    """The inventory that the lab of `spec` emits; without pids, the planned one."""
+    """The inventory that the lab of `spec` emits; without pids, the planned one.
+
+    Nomad is in it where the machine has one (`python -m lab fetch nomad`).
+    """
+    nomad = Nomad() if find_program("nomad") is not None else None
     ssh = Ssh(key=spec.state / "keys" / "runner", known_hosts=spec.state / "known_hosts")
     commands = Commands(
         stop_docker=SV.format(action="stop", service="docker"),
@@ -92,6 +98,7 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
             ssh=ssh,
             docker="unix:///run/docker.sock",
             consul_server=index < CONSUL_SERVERS,
+            nomad_server=nomad is not None and index < NOMAD_SERVERS,
             commands=commands,
             power=Power(
                 off=(sys.executable, "-m", "lab", "power-off", name, "--lab", spec.name),
@@ -107,6 +114,7 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
         nodes=nodes,
         overlay=Overlay(name=spec.overlay, range=spec.range, subnets=spec.subnets()),
         consul=Consul(),
+        nomad=nomad,
         runner=Runner(
             namespace=Path(f"/proc/{manager_pid}/ns/net") if manager_pid else None,
             switch=Path(f"/proc/{supervisor_pid}/ns/net") if supervisor_pid else None,

@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import consul
 import requests
 
-from . import catalog
+from . import catalog, nomad
 from .access import ClusterAccess, NodeAccess
 from .errors import HarnessError, LabError
 from .images import demo_image
@@ -49,6 +50,9 @@ def make_ready(inventory: Inventory, progress: Progress) -> None:
                 if consul is not None:
                     consul.result()
                     report("Consul has a leader and all its voters")
+                if inventory.nomad is not None:
+                    _nomad_ready(inventory)
+                    report("Nomad has a leader, all its servers, and every client ready")
             except BaseException:
                 stop.set()
                 raise
@@ -69,6 +73,8 @@ def boot(inventory: Inventory, name: str) -> None:
         _ssh_ready(node)
         _docker_ready(node)
         adapter(inventory).start(node)
+        if inventory.nomad is not None:
+            _nomad_ready(inventory, by=name)
     finally:
         cluster.close()
 
@@ -119,3 +125,11 @@ def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
         return None
 
     wait_for("Consul", look)
+
+
+def _nomad_ready(inventory: Inventory, *, by: str | None = None) -> None:
+    """Wait for Nomad by the word of the agent on node `by` (a server, when None)."""
+    settings = inventory.nomad
+    assert settings is not None
+    speaker = inventory.node(by) if by else next(node for node in inventory.nodes if node.nomad_server)
+    wait_for("Nomad", partial(nomad.unready, inventory, nomad.connect(speaker, settings, timeout_s=2)))

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import HarnessError
-from ..inventory import Inventory
+from ..inventory import Inventory, Node
 
 if TYPE_CHECKING:
     from ..access import ClusterAccess, NodeAccess
@@ -80,6 +80,10 @@ class Overlay(ABC):
         """End the node's part in the overlay at once; its containers stay. Raises HarnessError if it can't."""
         raise HarnessError(f"node {node.name}: overlay {self.name} has no part of its own to stop; it declares so")
 
+    def endpoint(self, node: Node) -> str:
+        """The Docker endpoint on the node by which a container gets into the overlay."""
+        return node.docker
+
     @abstractmethod
     def attach(self, subnet: str) -> dict[str, Any]:
         """Arguments of `docker.containers.create` that put a container into `subnet`."""
@@ -88,17 +92,16 @@ class Overlay(ABC):
     def network_of(self, subnet: str) -> str | None:
         """Name of the Docker network behind `subnet`, where there is one."""
 
-    def address_of(self, details: Mapping[str, Any], subnet: str) -> IPv4Address:
-        """The overlay address by Docker's word (`details` is a container's inspect answer).
+    def address_of(self, node: NodeAccess, details: Mapping[str, Any], subnet: str) -> IPv4Address:
+        """A container's overlay address by Docker's word (`details` is its inspect answer on `node`).
 
-        Raises HarnessError when Docker names none.
+        Where Docker does not know it, by the overlay's own word. Raises HarnessError when there is none.
         """
         networks = details["NetworkSettings"]["Networks"]
         entry = networks.get(self.network_of(subnet)) or {}
         if not entry.get("IPAddress"):
-            raise HarnessError(
-                f"container {details['Name'].lstrip('/')}: Docker names no address in {self.network_of(subnet)}"
-            )
+            name = details["Name"].lstrip("/")
+            raise HarnessError(f"container {name} on {node.name}: Docker names no address in {self.network_of(subnet)}")
         address = ip_address(entry["IPAddress"])
         assert isinstance(address, IPv4Address)
         return address

@@ -102,7 +102,8 @@ class Swarm(Overlay):
                 for peer, theirs in anchors.items():
                     if peer != node.name:
                         # Gossip of the address may still be on its way: the first packet may find no one.
-                        script.append(f"until {enter} {self.address_of(theirs[subnet].attrs, subnet)}; do :; done")
+                        address = self.address_of(cluster.nodes[peer], theirs[subnet].attrs, subnet)
+                        script.append(f"until {enter} {address}; do :; done")
             node.run("\n".join(script))
 
         cluster.each(hear)

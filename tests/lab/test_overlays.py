@@ -97,7 +97,7 @@ def _attach(overlay: Overlay, node: NodeAccess, subnet: str) -> Attached:
     pid = handle.attrs["State"]["Pid"]
     links = json.loads(node.run(["nsenter", "-t", str(pid), "-n", "ip", "-json", "-4", "address"]).stdout)
     own = {entry["local"]: link["mtu"] for link in links for entry in link["addr_info"]}
-    return Attached(f"test-{subnet}", subnet, overlay.address_of(handle.attrs, subnet), own, pid)
+    return Attached(f"test-{subnet}", subnet, overlay.address_of(node, handle.attrs, subnet), own, pid)
 
 
 def test_an_attached_container_has_an_address_of_its_subnet(
@@ -177,7 +177,7 @@ def test_an_address_that_docker_does_not_name_is_an_error(deployed: Deployed) ->
     for subnet in deployed.overlay.subnets:
         details = {"Name": "/lost", "NetworkSettings": {"Networks": {"bridge": {"IPAddress": "172.17.0.2"}}}}
         with pytest.raises(HarnessError, match="container lost"):
-            deployed.overlay.address_of(details, subnet)
+            deployed.overlay.address_of(deployed.cluster.nodes["u1"], details, subnet)
 
 
 @pytest.mark.parametrize("overlay", sorted(OVERLAYS))

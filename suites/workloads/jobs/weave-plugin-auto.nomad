@@ -1,0 +1,56 @@
+# A service of three tasks on Weave through its Docker plugin; Nomad chooses which address to register.
+job "httpbackend" {
+  datacenters = ["dc1"]
+  type        = "service"
+
+  group "httpbackend" {
+    count = 3
+
+    # One task per node, so that the job outlives a node.
+    constraint {
+      operator = "distinct_hosts"
+      value    = "true"
+    }
+
+    # A task that dies is started again at once, on its node, as often as it takes.
+    restart {
+      attempts = 10
+      interval = "1m"
+      delay    = "1s"
+      mode     = "delay"
+    }
+
+    task "httpbackend" {
+      driver = "docker"
+
+      config {
+        image        = "flatnet/demo:1.0" # a tag, never `latest`: Nomad would try to pull it
+        network_mode = "weave"            # the network that Weave's plugin makes on every node
+      }
+
+      env {
+        INSTANCE = "${NOMAD_ALLOC_ID}" # the demo service answers with it: one knows who answered
+      }
+
+      resources {
+        cpu    = 50
+        memory = 32
+      }
+
+      service {
+        name         = "httpbackend" # httpbackend.service.dc1.consul
+        port         = "8081"        # the port in the container; none is published on the node
+        address_mode = "auto"        # the container's own address, where its network is not Docker's default
+
+        check {
+          type         = "http"
+          path         = "/"
+          interval     = "1s"
+          timeout      = "2s"
+          address_mode = "driver" # a check knows no "auto" without a port of the group: Consul asks the container, over the overlay
+          port         = "8081"
+        }
+      }
+    }
+  }
+}
