@@ -6,77 +6,129 @@ So everything here drives `python -m lab` and `pytest` as a user does.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.lab import traces
+
 ROOT = Path(__file__).resolve().parents[2]
-_MACHINE = (
-    "ip -json link",
-    "ip -json address",
-    "ip route show table all",
-    "ip -6 route show table all",
-    "ip rule",
-    "nft list ruleset",
-    "iptables-legacy-save -M /bin/true",
-    "cat /proc/self/mountinfo",
-    "sysctl net.ipv4.ip_forward net.ipv4.neigh.default.gc_thresh3",
-)
+COMMAND_TIMEOUT_S = 120.0
+Result = subprocess.CompletedProcess[str]
 
 
 @dataclass(frozen=True)
-class Machine:
-    """The machine's own network namespace and mounts, as text per command."""
+class Place:
+    """A user's machine as far as Flatnet writes to it: run directory, temporary files, state, reports."""
 
-    seen: dict[str, str]
+    top: Path
 
-    def difference(self, other: Machine) -> list[str]:
-        """Commands whose answers differ."""
-        return [command for command, text in self.seen.items() if other.seen[command] != text]
+    @property
+    def run(self) -> Path:
+        """Where its labs keep their state; unix sockets in it need a short path."""
+        return self.top / "run"
+
+    @property
+    def out(self) -> Path:
+        return self.top / "out"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        (self.top / "tmp").mkdir(parents=True, exist_ok=True)
+        mine = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        return {
+            **mine,
+            "FLATNET_RUN": str(self.run),
+            "TMPDIR": str(self.top / "tmp"),
+            "XDG_STATE_HOME": str(self.top / "state"),
+            "PYTHONUNBUFFERED": "1",
+            "COLUMNS": "300",
+        }
+
+    def left(self) -> list[str]:
+        """What a command left there, reports apart."""
+        return [
+            name
+            for name in traces.files(self.run, self.top / "tmp", self.top / "state")
+            if name != str(self.top / "tmp")
+        ]
+
+    def lab(self, *words: str, timeout: float = COMMAND_TIMEOUT_S) -> Result:
+        """`python -m lab …`"""
+        return self._run([sys.executable, "-m", "lab", *words], timeout)
+
+    def pytest(
+        self, *words: str, prefix: Sequence[str] = (), timeout: float = COMMAND_TIMEOUT_S, **more: str
+    ) -> Result:
+        """`pytest …` as typed in the checkout; `prefix` comes before it, `more` into its environment."""
+        return self._run([*prefix, *self.pytest_words(*words)], timeout, more)
+
+    def pytest_words(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "pytest", "--out", str(self.out), *words]
+
+    def _run(self, words: list[str], timeout: float, more: dict[str, str] | None = None) -> Result:
+        return subprocess.run(
+            words, cwd=ROOT, env={**self.environment, **(more or {})}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+
+    def facts(self, lab: str) -> dict[str, Any]:
+        """Pids of a running lab: supervisor, manager, nodes."""
+        found: dict[str, Any] = json.loads((self.run / lab / "state.json").read_text())
+        return found
 
 
-def machine() -> Machine:
-    """Look at the machine: links, addresses, routes, rules, packet filters, mounts."""
-    seen = {}
-    for command in _MACHINE:
-        done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
-        lines = [line for line in done.stdout.splitlines() if not line.startswith("#")]
-        # Packet counters of a chain move by themselves; rules and policies don't.
-        seen[command] = "\n".join(line.split(" [")[0] if line.startswith(":") else line for line in lines)
-    return Machine(seen)
-
-
-def lab_command(*words: str, run_dir: Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def lab_command(*words: str, run_dir: Path, timeout: float = COMMAND_TIMEOUT_S) -> Result:
     """`python -m lab …` with a run directory of its own."""
+    place = Place(run_dir.parent / f"{run_dir.name}.place")
     return subprocess.run(
-        [sys.executable, "-m", "lab", *words],
-        cwd=ROOT,
-        env={**os.environ, "FLATNET_RUN": str(run_dir)},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+        [sys.executable, "-m", "lab", *words], cwd=ROOT, env={**place.environment, "FLATNET_RUN": str(run_dir)},
+        capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _orphans() -> None:
+    traces.adopt_orphans()
 
 
 @pytest.fixture
-def run_dir(tmp_path: Path) -> Path:
-    """Where this test's labs keep their state; unix sockets in it need a short path."""
-    return tmp_path / "run"
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A place of the test's own; its labs are ended after it."""
+    made = Place(tmp_path)
+    yield made
+    _end(made)
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A place with a lab of two nodes, `kept`, that the tests share and leave as it was."""
+    made = Place(tmp_path_factory.mktemp("kept"))
+    up = made.lab("up", "--lab", "kept", "--nodes", "2")
+    assert up.returncode == 0, up.stdout + up.stderr
+    yield made
+    _end(made)
+
+
+def _end(made: Place) -> None:
+    for folder in made.run.iterdir() if made.run.is_dir() else ():
+        made.lab("down", "--lab", folder.name)
 
 
 @pytest.fixture
-def lab(run_dir: Path) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+def run_dir(place: Place) -> Path:
+    """Where this test's labs keep their state."""
+    return place.run
+
+
+@pytest.fixture
+def lab(place: Place) -> Callable[..., Result]:
     """Run lab commands; every lab of the test is ended after it."""
-
-    def command(*words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        return lab_command(*words, run_dir=run_dir, timeout=timeout)
-
-    yield command
-    for folder in run_dir.iterdir() if run_dir.is_dir() else ():
-        command("down", "--lab", folder.name)
+    return place.lab

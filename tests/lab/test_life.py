@@ -8,91 +8,40 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import ROOT, lab_command, machine
+from tests.lab.conftest import ROOT, Place
+from tests.lab.traces import cgroups, descendants, machine, namespaces, namespaces_of_all, wait_gone, wait_until
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def _tree(state: Path) -> dict[int, str]:
-    """Every process of the lab, {pid: command}: those in its PID namespaces."""
-    facts = json.loads((state / "state.json").read_text())
-    found = {}
-    inside = {os.readlink(f"/proc/{pid}/ns/pid") for pid in [facts["supervisor"], *facts["nodes"].values()]}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if os.readlink(entry / "ns/pid") in inside:
-                    found[int(entry.name)] = (entry / "comm").read_text().strip()
-            except OSError:
-                continue
-    return found
-
-
-def _namespaces(pids: dict[int, str]) -> set[str]:
-    mine = {os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup")}
-    return {
-        os.readlink(f"/proc/{pid}/ns/{kind}")
-        for pid in pids
-        for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup")
-        if Path(f"/proc/{pid}").exists()
-    } - mine
-
-
-def _all_namespaces() -> set[str]:
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            for kind in ("net", "mnt", "pid", "uts", "ipc", "cgroup"):
-                try:
-                    found.add(os.readlink(entry / "ns" / kind))
-                except OSError:
-                    continue
-    return found
-
-
-def _wait_gone(pids: dict[int, str]) -> dict[int, str]:
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        left = {pid: name for pid, name in pids.items() if Path(f"/proc/{pid}").exists()}
-        if not left:
-            return {}
-        time.sleep(0.01)
-    return left
-
-
-def _cgroups(name: str) -> list[str]:
-    return [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/flatnet/{name}")]
 
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """One lab, looked at before, during and after."""
-    run_dir = tmp_path_factory.mktemp("life") / "run"
-    before = machine()
-    up = lab_command("up", "--lab", "life", run_dir=run_dir)
+    place = Place(tmp_path_factory.mktemp("life"))
+    before, others = machine(), descendants()
+    up = place.lab("up", "--lab", "life")
     try:
         during = machine()
         hosts = {
-            node: lab_command("exec", "--lab", "life", node, "--", "sh", "-c", _LOOK, run_dir=run_dir).stdout
+            node: place.lab("exec", "--lab", "life", node, "--", "sh", "-c", _LOOK).stdout
             for node in ("u1", "u2", "u3")
         }
-        listed = lab_command("list", run_dir=run_dir).stdout
-        inventory = lab_command("inventory", "--lab", "life", run_dir=run_dir).stdout
-        again = lab_command("up", "--lab", "life", run_dir=run_dir)
-        pids = _tree(run_dir / "life")
-        namespaces = _namespaces(pids)
+        listed = place.lab("list").stdout
+        inventory = place.lab("inventory", "--lab", "life").stdout
+        again = place.lab("up", "--lab", "life")
+        pids = {pid: name for pid, name in descendants().items() if pid not in others}
+        inside = namespaces(pids)
     finally:
-        down = lab_command("down", "--lab", "life", run_dir=run_dir)
+        down = place.lab("down", "--lab", "life")
     return {
         "up": up, "before": before, "during": during, "after": machine(), "hosts": hosts, "listed": listed,
-        "inventory": inventory, "again": again, "pids": pids, "namespaces": namespaces, "down": down, "run": run_dir,
+        "inventory": inventory, "again": again, "pids": pids, "namespaces": inside, "down": down, "place": place,
     }  # fmt: skip
 
 
@@ -147,63 +96,62 @@ def test_a_taken_name_is_one_line_and_exit_code_3(life: dict[str, Any]) -> None:
 def test_down_leaves_nothing(life: dict[str, Any]) -> None:
     assert life["down"].returncode == 0, life["down"].stderr
     assert len(life["pids"]) > 10, "the look at the running lab found its processes"
-    assert _wait_gone(life["pids"]) == {}
-    assert life["namespaces"] and not life["namespaces"] & _all_namespaces()
-    assert _cgroups("life") == []
-    assert not (life["run"] / "life").exists()
+    assert wait_gone(life["pids"]) == {}
+    assert life["namespaces"] and not life["namespaces"] & namespaces_of_all()
+    assert cgroups("life") == []
+    assert life["place"].left() == []
 
 
 @pytest.mark.parametrize("victim", ["supervisor", "launcher"])
 def test_killing_any_of_its_roots_ends_the_lab(lab: Command, run_dir: Path, victim: str) -> None:
-    before = machine()
+    before, others = machine(), descendants()
     assert lab("up", "--lab", "crash", "--nodes", "2").returncode == 0
     state = run_dir / "crash"
     supervisor = json.loads((state / "state.json").read_text())["supervisor"]
     status = Path(f"/proc/{supervisor}/status").read_text()
     launcher = int(re.search(r"^PPid:\s+(\d+)", status, re.M).group(1))  # type: ignore[union-attr]
-    pids = {**_tree(state), launcher: "launcher"}
-    namespaces = _namespaces(pids)
+    pids = {pid: name for pid, name in descendants().items() if pid not in others}
+    assert {supervisor, launcher} <= set(pids)
+    inside = namespaces(pids)
     os.kill({"supervisor": supervisor, "launcher": launcher}[victim], signal.SIGKILL)
-    assert _wait_gone(pids) == {}
-    assert namespaces and not namespaces & _all_namespaces()
+    assert wait_gone(pids) == {}
+    assert inside and not inside & namespaces_of_all()
     assert before.difference(machine()) == []
     up = lab("up", "--lab", "crash", "--nodes", "1")
     assert up.returncode == 0, up.stdout + up.stderr
     lab("down", "--lab", "crash")
-    assert _cgroups("crash") == []
+    assert cgroups("crash") == []
 
 
-def test_a_lab_ends_with_the_process_that_owns_it(run_dir: Path) -> None:
+def test_a_lab_ends_with_the_process_that_owns_it(place: Place) -> None:
     program = (
         "import sys, signal; from lab import embedded; from lab.plan import LabSpec;"
         "embedded.up(LabSpec(name='owned', nodes=1), stay=False); print('up', flush=True); signal.pause()"
     )
+    others = descendants()
     owner = subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=ROOT,
-        env={**os.environ, "FLATNET_RUN": str(run_dir)},
+        env=place.environment,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert owner.stdout is not None
     with owner.stdout:
         assert owner.stdout.readline() == "up\n"
-        pids = _tree(run_dir / "owned")
+        pids = {pid: name for pid, name in descendants().items() if pid not in {*others, owner.pid}}
         assert len(pids) > 4
         owner.kill()
         owner.wait(10)
-    assert _wait_gone(pids) == {}
-    until = time.monotonic() + 10
-    while (run_dir / "owned").exists() and time.monotonic() < until:
-        time.sleep(0.01)
-    assert not (run_dir / "owned").exists()
-    assert _cgroups("owned") == []
+    assert wait_gone(pids) == {}
+    assert wait_until(place.left, lambda left: not left) == []
+    assert cgroups("owned") == []
 
 
 def test_down_of_a_lab_that_is_not_up(lab: Command) -> None:
     done = lab("down", "--lab", "nowhere")
     assert done.returncode == 3
-    assert done.stderr == "lab: lab 'nowhere' is not up; `python -m lab list` shows those that are\n"
+    assert done.stderr == "lab: lab 'nowhere' is not up (up: none); start it with `python -m lab up --lab nowhere`\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,139 @@
+"""What a command leaves on the machine: its processes, and everything that is not a process.
+
+The test process is made a subreaper, so whatever outlives its parent becomes its child: its
+descendants are all that a command started, in whatever PID namespace they are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+PATIENCE_S = 15.0
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_KINDS = ("net", "mnt", "pid", "uts", "ipc", "cgroup")
+_MACHINE = (
+    "ip -json link",
+    "ip -json address",
+    "ip route show table all",
+    "ip -6 route show table all",
+    "ip rule",
+    "nft list ruleset",
+    "iptables-legacy-save -M /bin/true",
+    "cat /proc/self/mountinfo",
+    "sysctl net.ipv4.ip_forward net.ipv4.neigh.default.gc_thresh3",
+)
+STARTED: set[int] = set()
+"""Processes that this one started and waits for itself."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine's own network namespace and mounts, as text per command."""
+
+    seen: dict[str, str]
+
+    def difference(self, other: Machine) -> list[str]:
+        """Commands whose answers differ."""
+        return [command for command, text in self.seen.items() if other.seen[command] != text]
+
+
+def machine() -> Machine:
+    """Look at the machine: links, addresses, routes, rules, packet filters, mounts."""
+    seen = {}
+    for command in _MACHINE:
+        done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+        lines = [line for line in done.stdout.splitlines() if not line.startswith("#")]
+        # Packet counters of a chain move by themselves; rules and policies don't.
+        seen[command] = "\n".join(line.split(" [")[0] if line.startswith(":") else line for line in lines)
+    return Machine(seen)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant that loses its own (prctl(2))."""
+    if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError("prctl(PR_SET_CHILD_SUBREAPER) was refused")
+
+
+def descendants() -> dict[int, str]:
+    """{pid: command line} of everything below this process; the dead that it adopted are buried."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            except OSError:
+                continue
+            pid = int(entry.name)
+            if state != "Z":
+                children.setdefault(int(parent), []).append(pid)
+            elif int(parent) == os.getpid() and pid not in STARTED:
+                os.waitpid(pid, os.WNOHANG)
+    found, ahead = {}, list(children.get(os.getpid(), []))
+    while ahead:
+        pid = ahead.pop()
+        ahead += children.get(pid, [])
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        found[pid] = words
+    return found
+
+
+def namespaces(pids: Collection[int]) -> set[str]:
+    """The namespaces that these processes live in, and this process does not."""
+    return _links(pids) - _links([os.getpid()])
+
+
+def namespaces_of_all() -> set[str]:
+    """Every namespace that any process of the machine lives in."""
+    return _links([int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()])
+
+
+def _links(pids: Collection[int]) -> set[str]:
+    found = set()
+    for pid in pids:
+        for kind in _KINDS:
+            try:
+                found.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
+            except OSError:
+                continue
+    return found
+
+
+def cgroups(lab: str) -> list[str]:
+    """Control groups of a lab, in every hierarchy."""
+    return [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/flatnet/{lab}")]
+
+
+def files(*places: Path) -> list[str]:
+    """Every file and folder below these places, and the places themselves."""
+    return [str(path) for place in places if place.exists() for path in (place, *place.rglob("*"))]
+
+
+T = TypeVar("T")
+
+
+def wait_until(look: Callable[[], T], good: Callable[[T], bool], *, within_s: float = PATIENCE_S) -> T:
+    """Look until it is good or the time is over; the last value seen either way."""
+    until = time.monotonic() + within_s
+    while not good(seen := look()) and time.monotonic() < until:
+        time.sleep(0.01)
+    return seen
+
+
+def wait_gone(pids: Mapping[int, str]) -> dict[int, str]:
+    """Wait until none of these descendants is there any more; those that stay."""
+
+    def left() -> dict[int, str]:
+        seen = descendants()
+        return {pid: seen[pid] for pid in pids if pid in seen}
+
+    return wait_until(left, lambda some: not some)
