@@ -20,5 +20,7 @@ pytest_plugins = [
     "fixtures.path",
     "fixtures.checksums",
     "fixtures.resilience",
+    "fixtures.identity",
+    "fixtures.filters",
     "fixtures.topology",
 ]

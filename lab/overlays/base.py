@@ -51,6 +51,8 @@ class Overlay(ABC):
 
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
+    bridge_filtering: ClassVar[bool | None] = None
+    """Bridged packets have to pass iptables (net.bridge.bridge-nf-call-iptables); None: either will do."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Programs the runner must have before a lab with this overlay can be made."""
 

@@ -1,0 +1,35 @@
+"""Consul's servers by their own words."""
+
+from fixtures.cluster import Cluster
+from fixtures.expectations import eventually
+from fixtures.registry import Consensus, Registry
+from fixtures.requirements import NotProved, requirement
+
+ELECTION_S = 10.0
+"""Bound on an election that happens to be under way, seconds."""
+
+
+@requirement("CP-2")
+def test_consul_has_all_its_voters_and_one_leader(registry: Registry, cluster: Cluster) -> None:
+    """The names' own backbone is whole: every server votes, and all follow one of them.
+
+    Expected: by each server's own word the voters are exactly the inventory's servers, and the
+    leader is the same one of them.
+    """
+    declared = frozenset(node.name for node in cluster.inventory.nodes if node.consul_server)
+    if not declared:
+        raise NotProved("the inventory names no node as a server of Consul (consul_server)")
+
+    def views() -> dict[str, Consensus]:
+        return {name: registry.consensus(cluster.nodes[name]) for name in sorted(declared)}
+
+    def whole(seen: dict[str, Consensus]) -> bool:
+        first, *others = seen.values()
+        return first.voters == declared and len(first.leaders) == 1 and all(one == first for one in others)
+
+    eventually(
+        views,
+        whole,
+        within_s=ELECTION_S,
+        what=f"by every server's word the voters are {sorted(declared)}, and one of them leads",
+    )

@@ -1,0 +1,15 @@
+"""What the nodes' kernels do with packets that are not their own."""
+
+from fixtures.filters import PacketFilters
+from fixtures.requirements import requirement
+
+
+@requirement("CP-5")
+def test_packet_filters_let_the_overlay_through(packet_filters: PacketFilters) -> None:
+    """What one packet filter back end accepts, the other does not drop; nodes forward.
+
+    Expected: wherever a back end (nft, legacy) closes FORWARD it accepts the overlay's interfaces
+    itself; ip_forward is 1, and bridged packets are filtered if and as the overlay needs it.
+    """
+    faults = packet_filters.faults()
+    assert not faults, "\n".join(faults)
