@@ -209,16 +209,13 @@ class Swarm(Overlay):
         if place is None or not addresses:
             return True
         known = f"nsenter --net={place} ip neighbour show to $address"
-        script = f"""
-            until=$(($(date +%s) + {GOSSIP_S}))
-            for address in {" ".join(addresses)}; do
-                until {known} | grep -q .; do
-                    [ $(date +%s) -lt $until ] || exit 1
-                    sleep 0.02
-                done
-            done
-        """
-        return node.run(script, timeout_s=GOSSIP_S * 2, check=False).exit_status == 0
+        script = [
+            f"until=$(($(date +%s) + {GOSSIP_S}))",
+            f"for address in {' '.join(addresses)}; do",
+            f"until {known} | grep -q .; do [ $(date +%s) -lt $until ] || exit 1; sleep 0.02; done",
+            "done",
+        ]
+        return node.run("\n".join(script), timeout_s=GOSSIP_S * 2, check=False).exit_status == 0
 
 
 def _anchor_name(subnet: str) -> str:

@@ -71,17 +71,17 @@ def test_a_node_does_not_route_between_subnets(attack: Attack, transport: Transp
 
 @requirement("ISO-9")
 def test_a_forged_arp_answer_pulls_no_traffic(attack: Attack, probe: Prober) -> None:
-    """Claims to be a neighbour, made from another subnet, are not heard there and pull no traffic over.
+    """Claims to be a neighbour, made from another subnet, pull no traffic over, even where they are heard.
 
-    Expected: the claims are seen leaving and are heard by no container of another subnet, no
-    neighbour table believes them, and neighbours go on talking with each other.
+    Expected: the claims are seen leaving; no neighbour table believes them, and neighbours go on
+    talking with each other. That a claim is heard in another subnet at all is ISO-3's to judge.
     """
     before = probe.run(probe.neighbours())
     if before.unanswered:
         raise NotProved(before.explain(before.unanswered))
     claims = attack.poison()
     after = probe.run(probe.neighbours())
-    findings = [repr(one) for one in claims.leaked] + attack.believers()
-    assert not findings, "\n".join(findings[:12])
+    believers = attack.believers()
+    assert not believers, "\n".join(believers[:12])
     assert not after.unanswered, after.explain(after.unanswered)
     claims.proved()
