@@ -1,0 +1,164 @@
+"""The instrument fails, the network does not: agents that die, stand still or choke end in HarnessError."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import permutations
+
+import pytest
+
+from fixtures.probes.client import AgentClient, agent_command
+from fixtures.probes.ledger import Edge, Endpoint, Transport
+from fixtures.probes.mesh import Mesh, run_mesh
+from lab.errors import HarnessError
+from lab.waiting import wait_for
+
+
+@dataclass
+class Bench:
+    """Two nodes that are only network namespaces joined by a cable, each with an agent."""
+
+    agents: dict[str, AgentClient]
+    processes: dict[str, subprocess.Popen[bytes]]
+    edges: list[Edge]
+    nodes: dict[str, int]
+
+    def run(self) -> Mesh:
+        return run_mesh(self.agents, self.edges, window_s=1.0)
+
+    def command(self, node: str, *words: str) -> None:
+        subprocess.run(["nsenter", "-t", str(self.nodes[node]), "-n", *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*words: str, stream: int | None = None) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(words, stdin=stream, stdout=stream))
+        return started[-1]
+
+    def apart(process: subprocess.Popen[bytes]) -> str | None:
+        return None if os.readlink(f"/proc/{process.pid}/ns/net") != home else "not yet its own"
+
+    try:
+        holders = {name: start("unshare", "--net", "sleep", "600") for name in ("n1", "n2")}
+        home = os.readlink("/proc/self/ns/net")
+        for one in holders.values():
+            wait_for("namespace", partial(apart, one))
+        pids = {name: one.pid for name, one in holders.items()}
+        made = Bench({}, {}, [], pids)
+        cable = ["link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", str(pids["n2"])]
+        made.command("n1", "ip", *cable)
+        ends = []
+        for number, name in enumerate(pids, 1):
+            made.command(name, "ip", "address", "add", f"198.18.0.{number}/24", "dev", "cable")
+            made.command(name, "ip", "link", "set", "cable", "up")
+            made.command(name, "ip", "link", "set", "lo", "up")
+            ours, theirs = socket.socketpair()
+            with theirs:
+                command = ("nsenter", "-t", str(pids[name]), "-n", "sh", "-c", agent_command())
+                made.processes[name] = start(*command, stream=theirs.fileno())
+            made.agents[name] = AgentClient(ours, name)
+            made.agents[name].start()
+            ends.append(Endpoint(f"{name}/c", name, None, f"198.18.0.{number}"))
+        made.edges = [Edge(*pair, kind) for pair in permutations(ends, 2) for kind in Transport]
+        yield made
+        for agent in made.agents.values():
+            agent.close()
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def _soon(do: object, *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=do, args=arguments)  # type: ignore[arg-type]
+    thread.start()
+    return thread
+
+
+def test_the_bench_itself_works(bench: Bench) -> None:
+    assert not bench.run().unanswered
+    assert len(bench.run().deliveries) == 6
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_killed_agent_is_an_error(bench: Bench, when: str) -> None:
+    bench.command("n2", "ip", "link", "set", "cable", "down")  # so that the mesh lasts its whole window
+    if when == "before":
+        bench.processes["n2"].kill()
+        bench.processes["n2"].wait()
+    else:
+        killer = threading.Timer(0.3, bench.processes["n2"].kill)
+        killer.start()
+    with pytest.raises(HarnessError, match="node n2: the probe agent did not do"):
+        bench.run()
+
+
+def test_an_agent_that_stands_still_is_an_error(bench: Bench) -> None:
+    """Kernels answer for it (ICMP), its servers do not: that is not the network's fault."""
+    pid = bench.processes["n2"].pid
+    until = 0.0
+    threads: list[threading.Thread] = []
+
+    def pause() -> None:
+        os.kill(pid, signal.SIGSTOP)
+        wait_for("the other agent's window is over", lambda: None if time.monotonic() > until else "not yet")
+        os.kill(pid, signal.SIGCONT)
+
+    opened = bench.agents["n2"].call
+
+    def stop_after_opening(operation: str, *arguments: object, **named: object) -> object:
+        answer = opened(operation, *arguments, **named)  # type: ignore[arg-type]
+        if operation == "open":
+            nonlocal until
+            until = time.monotonic() + 5
+            threads.append(_soon(pause))
+            wait_for("stopped", lambda: None if _state(pid) == "T" else _state(pid))
+        return answer
+
+    bench.agents["n2"].call = stop_after_opening  # type: ignore[method-assign, assignment]
+    with pytest.raises(HarnessError, match=r"n2: its probe agent stood still for [45]\.\d s"):
+        bench.run()
+    for thread in threads:
+        thread.join()
+
+
+def _state(pid: int) -> str:
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [struct.pack("!II", 0xFFFFFFFF, 0xFFFFFFFF), b"\0" * (1 << 20)],
+    ids=["too large a message", "a megabyte of noise"],
+)
+def test_a_filled_pipe_is_an_error(bench: Bench, garbage: bytes) -> None:
+    channel = bench.agents["n2"]._channel
+    channel.settimeout(5)
+    with contextlib.suppress(OSError):  # the agent may already have had enough
+        channel.sendall(garbage)
+    with pytest.raises(HarnessError, match="node n2: the probe agent did not do"):
+        bench.run()
+
+
+def test_an_agent_ends_with_its_runner(bench: Bench) -> None:
+    bench.agents["n1"]._channel.close()
+    assert bench.processes["n1"].wait(timeout=10) == 0
+
+
+def test_a_network_that_does_not_answer_is_no_error(bench: Bench) -> None:
+    bench.command("n2", "ip", "link", "set", "cable", "down")
+    assert len(bench.run().unanswered) == 6
