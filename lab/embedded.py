@@ -78,6 +78,9 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
     machine, the name is taken, a daemon does not come up; nothing is left then.
     """
     require([*PROGRAMS, *OVERLAYS[spec.overlay].needs])
+    lacking = OVERLAYS[spec.overlay].lacking()
+    if lacking is not None:
+        raise LabError(lacking)
     os.environ["PATH"] = search_path()
     began = time.monotonic()
     lock = _claim(spec)

@@ -49,13 +49,16 @@ def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -
     (etc / "flatnet" / "sshd_config").write_text(_SSHD)
     (folder / "authorized_keys").write_text(runner_key + "\n")
     _docker(folder)
+    overlay = adapter(inventory)
+    if overlay.packet_filter:
+        _packet_filter(folder / "bin", overlay.packet_filter)
     _service(etc, "sshd", "/usr/sbin/sshd -D -e -f /etc/flatnet/sshd_config")
     _service(etc, "docker", "dockerd --config-file /run/flatnet/docker.json")
     if inventory.consul is not None:
         (folder / "consul.json").write_text(json.dumps(consul_configuration(inventory, node), indent=1))
         _service(etc, "consul", "consul agent -config-file /run/flatnet/consul.json")
     if inventory.nomad is not None:
-        endpoint = adapter(inventory).endpoint(node)
+        endpoint = overlay.endpoint(node)
         (folder / "nomad.hcl").write_text(nomad.configuration(inventory, node, endpoint))
         # Its Docker driver looks for the engine at the start, and then only every half minute.
         _service(etc, "nomad", "nomad agent -config /run/flatnet/nomad.hcl", first=f"docker --host {endpoint} version")
@@ -91,8 +94,27 @@ def _service(etc: Path, name: str, command: str, *, first: str = "") -> None:
 
 
 def _service_path(program: str) -> str:
-    places = [str(Path(program).parent), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+    places = [
+        "/run/flatnet/bin",
+        str(Path(program).parent),
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/usr/bin",
+        "/sbin",
+        "/bin",
+    ]
     return ":".join(dict.fromkeys(places))
+
+
+def _packet_filter(folder: Path, back_end: str) -> None:
+    """The node's services find `iptables` of that back end first, whatever the machine's default is."""
+    folder.mkdir()
+    for name in ("iptables", "ip6tables"):
+        for suffix in ("", "-save", "-restore"):
+            program = find_program(f"{name}-{back_end}{suffix}")
+            if program is not None:
+                (folder / f"{name}{suffix}").symlink_to(program)
 
 
 def _docker(folder: Path) -> None:

@@ -112,7 +112,12 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
         kind="embedded",
         underlay=spec.underlay,
         nodes=nodes,
-        overlay=Overlay(name=spec.overlay, range=spec.range, subnets=spec.subnets()),
+        overlay=Overlay(
+            name=spec.overlay,
+            range=spec.range,
+            subnets=spec.subnets(),
+            options=OVERLAYS[spec.overlay].lab_options(),
+        ),
         consul=Consul(),
         nomad=nomad,
         runner=Runner(

@@ -7,8 +7,9 @@ from ..inventory import Inventory
 from .base import Capabilities, Link, Overlay, Peer
 from .swarm import Swarm
 from .vxlan import Vxlan
+from .weave import WeavePlugin, WeaveProxy
 
-OVERLAYS: dict[str, type[Overlay]] = {kind.name: kind for kind in (Vxlan, Swarm)}
+OVERLAYS: dict[str, type[Overlay]] = {kind.name: kind for kind in (Vxlan, Swarm, WeavePlugin, WeaveProxy)}
 
 __all__ = ["OVERLAYS", "Capabilities", "Link", "Overlay", "Peer", "adapter"]
 

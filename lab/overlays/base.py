@@ -56,6 +56,19 @@ class Overlay(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     """Programs the runner must have before a lab with this overlay can be made."""
 
+    packet_filter: ClassVar[str] = ""
+    """The back end (`legacy`, `nft`) that the overlay itself writes to; a lab's engines then do so too."""
+
+    @classmethod
+    def lacking(cls) -> str | None:
+        """What keeps this machine from making a lab with it, with the way out, in one line; None: nothing."""
+        return None
+
+    @classmethod
+    def lab_options(cls) -> dict[str, str | int | bool]:
+        """What the inventory of an embedded lab says in `overlay.options`."""
+        return {}
+
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self.subnets = inventory.overlay.subnets
