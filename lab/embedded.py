@@ -77,10 +77,7 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
     joins the lab's manager namespace. Raises LabError: something missing on the
     machine, the name is taken, a daemon does not come up; nothing is left then.
     """
-    require([*PROGRAMS, *OVERLAYS[spec.overlay].needs])
-    lacking = OVERLAYS[spec.overlay].lacking()
-    if lacking is not None:
-        raise LabError(lacking)
+    require_for(spec.overlay)
     os.environ["PATH"] = search_path()
     began = time.monotonic()
     lock = _claim(spec)
@@ -107,6 +104,14 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
         raise
     progress("lab is up", time.monotonic() - began)
     return lab
+
+
+def require_for(overlay: str) -> None:
+    """Return when this machine has all that a lab with the overlay needs; LabError names what it lacks."""
+    require([*PROGRAMS, *OVERLAYS[overlay].needs])
+    lacking = OVERLAYS[overlay].lacking()
+    if lacking is not None:
+        raise LabError(lacking)
 
 
 def join(inventory: Inventory) -> None:

@@ -226,7 +226,11 @@ class Weave(Overlay):
 
     def links(self, node: NodeAccess) -> dict[str, Link]:
         """One bridge for all subnets; router and bridge meet at `vethwe-bridge`."""
-        return {"bridge": Link(BRIDGE), "router": Link("vethwe-bridge"), "NIC": Link(node.node.interface)}
+        found = {}
+        for subnet in self.subnets:
+            found[f"bridge {subnet}"] = Link(BRIDGE)
+            found[f"router {subnet}"] = Link("vethwe-bridge")
+        return {**found, "NIC": Link(node.node.interface)}
 
 
 class WeavePlugin(Weave):
