@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from .model import Requirement
+from .reading import read_yaml
 
 Facts = Mapping[str, bool | int | str]
 
@@ -54,9 +54,9 @@ class _Entry(BaseModel):
 def load(path: Path) -> dict[str, Requirement]:
     """{id: Requirement} in the file's order. Raises CatalogueError, one line."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise CatalogueError(f"{path}: {error}") from None
+        data = read_yaml(path)
+    except ValueError as error:
+        raise CatalogueError(str(error)) from None
     if not isinstance(data, list):
         raise CatalogueError(f"{path}: holds no list of requirements")
     found: dict[str, Requirement] = {}

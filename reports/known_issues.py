@@ -7,10 +7,10 @@ from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .model import TestResult
+from .reading import read_yaml
 
 
 class KnownIssuesError(ValueError):
@@ -34,13 +34,13 @@ class KnownIssue(BaseModel):
 def load(path: Path, today: date) -> tuple[KnownIssue, ...]:
     """Read the file (YAML, a list). Raises KnownIssuesError: malformed, or an entry that has expired."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        entries = TypeAdapter(tuple[KnownIssue, ...]).validate_python(data or ())
-    except (OSError, yaml.YAMLError) as error:
-        raise KnownIssuesError(f"{path}: {error}") from None
+        data = read_yaml(path)
+        entries = TypeAdapter(tuple[KnownIssue, ...]).validate_python(() if data is None else data)
     except ValidationError as error:
         first = error.errors()[0]
         raise KnownIssuesError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except ValueError as error:
+        raise KnownIssuesError(str(error)) from None
     for entry in entries:
         if entry.expires < today:
             raise KnownIssuesError(
