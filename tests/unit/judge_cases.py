@@ -267,6 +267,12 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     # misdelivered
     "another answers": (ALL, answered_by_c, Outcome.MISDELIVERED, "u3/a3 answered"),
     "another identity": (PORTS, heard(answer_of(C)), Outcome.MISDELIVERED, "u3/a3 answered"),
+    "another identity, recorded too": (
+        PORTS,
+        then(everywhere(Step.ANSWER, payload=answer_of(C)), heard(answer_of(C))),
+        Outcome.MISDELIVERED,
+        "u3/a3 answered",
+    ),
     "unknown identity": (
         PORTS,
         heard(answer_of(B)[:12] + b"impostor"),
