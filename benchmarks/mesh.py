@@ -1,0 +1,240 @@
+"""A proven mesh against what people use: `python -m benchmarks.mesh` (root; makes a lab of its own).
+
+Ours: every ordered pair by ICMP, UDP and TCP, recorded and judged at both ends. The others: ICMP
+alone, and only the sender's word. Compare the figures of one run with each other, not with another
+machine's: all run on the same containers, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from benchmarks import peers
+from benchmarks.plot import Series, draw
+from fixtures.cluster import Cluster, ClusterNode, open_cluster
+from fixtures.containers import Container, create
+from fixtures.probes.ledger import Edge, Transport
+from fixtures.probes.mesh import Mesh, run_mesh
+from lab import embedded
+from lab.errors import HarnessError
+from lab.plan import LabSpec
+
+RESULTS = Path(__file__).resolve().parent / "results"
+ROUNDS = 3
+"""Of ours and of fping; the median counts."""
+AT_ONCE = 4
+"""Containers that one engine is asked for at a time."""
+AGENT_PEAK = "grep -l 'flatnet-agen[t]' /proc/[0-9]*/cmdline | sed 's/cmdline/status/' | xargs grep -h VmHWM"
+
+
+def main() -> int:
+    """Measure every size, print the table, write mesh.json and mesh.svg."""
+    options = _options()
+    python: Path | None = None
+    notes: list[str] = []
+    try:
+        python = peers.interpreter()  # before the lab's namespaces are joined: they have no way out
+    except peers.PeerMissing as error:
+        notes.append(f"testinfra is not measured: {error}")
+    spec = LabSpec(
+        name=f"bench-{os.getpid()}", nodes=options.nodes, range=IPv4Network("10.32.0.0/16"), subnet_prefix=21
+    )
+    lab = embedded.up(spec, stay=False)
+    assert lab.owner is not None
+    try:
+        cluster = open_cluster(lab.inventory)
+        try:
+            rows = measure(cluster, options, python, notes)
+        finally:
+            cluster.close()
+    finally:
+        lab.owner.end()
+    _write(options.out, rows, notes)
+    return 0
+
+
+def measure(
+    cluster: Cluster, options: argparse.Namespace, python: Path | None, notes: list[str]
+) -> list[dict[str, Any]]:
+    """One row a size; containers of a smaller size are part of the next."""
+    rows: list[dict[str, Any]] = []
+    containers: list[Container] = []
+    for count in sorted(options.containers):
+        began = time.monotonic()
+        containers += grow(cluster, len(containers), count)
+        row: dict[str, Any] = {"containers": count, "edges": count * (count - 1)}
+        row["creation_s"] = round(time.monotonic() - began, 2)
+        row |= measure_one(cluster, tuple(containers), options, python, notes)
+        rows.append(row)
+        _print(row, header=len(rows) == 1)
+    return rows
+
+
+def measure_one(
+    cluster: Cluster,
+    containers: Sequence[Container],
+    options: argparse.Namespace,
+    python: Path | None,
+    notes: list[str],
+) -> dict[str, Any]:
+    """Everybody's time on the same containers."""
+    row: dict[str, Any] = {}
+    for name, transports in (("ours", tuple(Transport)), ("ours, ICMP alone", (Transport.ICMP,))):
+        try:
+            row[name] = ours(cluster, containers, transports, options.rounds)
+        except HarnessError as error:
+            notes.append(f"{len(containers)} containers: {name}: no result: {error}")
+    row["memory_mb"] = memory(cluster)
+    several = [peers.fping(cluster, containers) for _ in range(options.rounds)]
+    row["fping"] = _plain(sorted(several, key=lambda one: one.seconds)[len(several) // 2])
+    row["docker exec ping"] = _plain(peers.docker_exec(containers, options.sample))
+    if python is not None:
+        row["testinfra ping"] = _plain(peers.testinfra(python, cluster, containers, options.sample))
+    return row
+
+
+def grow(cluster: Cluster, first: int, last: int) -> list[Container]:
+    """Containers number `first` to `last`, round robin over the nodes, several at a time on each."""
+    nodes = list(cluster.nodes.values())
+    subnet = cluster.subnets[0]
+
+    def one(index: int) -> Container:
+        node: ClusterNode = nodes[index % len(nodes)]
+        return create(cluster, "benchmark", f"m{index}", subnet, node)
+
+    with ThreadPoolExecutor(max_workers=AT_ONCE * len(nodes)) as pool:
+        return list(pool.map(one, range(first, last)))
+
+
+def ours(
+    cluster: Cluster, containers: Sequence[Container], transports: Sequence[Transport], rounds: int
+) -> dict[str, Any]:
+    """Flatnet's mesh; the median of the rounds. Raises HarnessError as run_mesh does."""
+    edges = [
+        Edge(one.endpoint, other.endpoint, transport)
+        for one in containers
+        for other in containers
+        if one is not other
+        for transport in transports
+    ]
+    meshes: list[Mesh] = [run_mesh(cluster.agents(), edges) for _ in range(rounds)]
+    seconds = statistics.median(mesh.duration_s for mesh in meshes)
+    median = min(meshes, key=lambda mesh: abs(mesh.duration_s - seconds))
+    return {
+        "seconds": round(seconds, 3),
+        "all_seconds": [round(mesh.duration_s, 3) for mesh in meshes],
+        "proofs": len(edges),
+        "answered": len(edges) - max(len(mesh.unanswered) for mesh in meshes),
+        "round_trips": median.round_trips,
+        "phases": {name: round(took, 3) for name, took in median.phases.items()},
+    }
+
+
+def memory(cluster: Cluster) -> dict[str, Any]:
+    """Peak resident memory so far, MB: each node's agent, and this process with all its ledgers."""
+
+    def agent(node: ClusterNode) -> float:
+        lines = node.run(AGENT_PEAK, check=False).stdout.splitlines()
+        return round(max((int(line.split()[1]) for line in lines), default=0) / 1024, 1)
+
+    runner = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"agents": cluster.each(agent), "runner": round(runner, 1)}
+
+
+def _plain(cost: peers.Cost) -> dict[str, Any]:
+    return {
+        "seconds": round(cost.seconds, 3),
+        "tried": cost.tried,
+        "answered": cost.answered,
+        "extrapolated": cost.extrapolated,
+    }
+
+
+PEERS = ("fping", "docker exec ping", "testinfra ping")
+
+
+def _print(row: dict[str, Any], *, header: bool) -> None:
+    if header:
+        print(
+            f"{'containers':>10} {'edges':>7} {'creation':>9}  {'ours: 3 transports':>22} {'ICMP alone':>11}  "
+            + "  ".join(f"{name:>24}" for name in PEERS)
+        )
+    full, icmp = row.get("ours"), row.get("ours, ICMP alone")
+    cells = []
+    for name in PEERS:
+        peer = row.get(name)
+        if peer is None or full is None:
+            cells.append(f"{'-':>24}")
+            continue
+        about = "~" if peer["extrapolated"] else " "
+        missing = "" if peer["answered"] == peer["tried"] else f" {peer['answered']}/{peer['tried']}"
+        cells.append(f"{about}{peer['seconds']:.2f} s ({peer['seconds'] / full['seconds']:.1f}x){missing}".rjust(24))
+    proved = f"{full['seconds']:.2f} s, {full['answered']}/{full['proofs']}" if full else "-"
+    alone = f"{icmp['seconds']:.2f} s" if icmp else "-"
+    print(
+        f"{row['containers']:>10} {row['edges']:>7} {row['creation_s']:>7.1f} s  {proved:>22} {alone:>11}  "
+        + "  ".join(cells),
+        flush=True,
+    )
+
+
+def _write(out: Path, rows: list[dict[str, Any]], notes: list[str]) -> None:
+    document = {
+        "what": "seconds for every ordered pair; ours proves ICMP, UDP and TCP at both ends, the others ICMP at one",
+        "extrapolated": "docker exec and testinfra: the time of a sample times edges / sample",
+        "machine": {
+            "processors": os.cpu_count(),
+            "kernel": platform.release(),
+            "load_before": round(os.getloadavg()[2], 1),
+        },
+        "rows": rows,
+        "notes": notes,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "mesh.json").write_text(json.dumps(document, indent=1) + "\n")
+    names = {
+        "ours": "Flatnet: ICMP, UDP, TCP, both ends",
+        "ours, ICMP alone": "Flatnet: ICMP, both ends",
+        "fping": "fping: ICMP, one end",
+        "testinfra ping": "testinfra ping (extrapolated)",
+        "docker exec ping": "docker exec ping (extrapolated)",
+    }
+    series = [
+        Series(
+            words,
+            {row["containers"]: row[name]["seconds"] for row in rows if row.get(name)},
+            dashed="extrapolated" in words,
+        )
+        for name, words in names.items()
+    ]
+    (out / "mesh.svg").write_text(draw("A whole mesh: seconds over containers", [one for one in series if one.points]))
+    for note in notes:
+        print(note)
+    print("(times in brackets: how many times ours; ~: extrapolated from a sample)")
+    print(f"{out / 'mesh.json'}\n{out / 'mesh.svg'}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mesh", description=__doc__)
+    parser.add_argument("--containers", type=int, nargs="+", default=[10, 30, 100, 300], metavar="N")
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of ours and of fping; the median counts")
+    parser.add_argument("--sample", type=int, default=40, help="edges that the slow peers are tried on")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
