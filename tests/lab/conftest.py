@@ -95,8 +95,13 @@ def lab_command(*words: str, run_dir: Path, timeout: float = COMMAND_TIMEOUT_S) 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _orphans() -> None:
+def _session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Orphans become children of this process; commands need not compile the same modules again and again."""
     traces.adopt_orphans()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "compiled"))
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        yield
 
 
 @pytest.fixture
