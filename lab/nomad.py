@@ -40,9 +40,9 @@ class Quorum:
 
 def quorum(members: Mapping[str, Any], raft: Mapping[str, Any]) -> Quorum:
     """From the answers of /v1/agent/members and /v1/operator/raft/configuration."""
-    servers = raft["Servers"]
+    servers = raft["Servers"] or ()  # null until a server has peers
     return Quorum(
-        alive=frozenset(one["Addr"] for one in members["Members"] if one["Status"] == "alive"),
+        alive=frozenset(one["Addr"] for one in members["Members"] or () if one["Status"] == "alive"),
         voters=frozenset(_host(one["Address"]) for one in servers if one["Voter"]),
         leaders=frozenset(_host(one["Address"]) for one in servers if one["Leader"]),
     )
