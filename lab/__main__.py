@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 
 from . import embedded
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
+from .faults import FAULTS, choose, heal, inject
 from .inventory import dump
 from .overlays import OVERLAYS
 from .plan import LabSpec
@@ -74,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("node")
     made.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD…")
     named(command("inventory", _inventory, "print the lab's inventory, as a cluster file holds it"))
+    command("faults", _faults, "faults a lab can be given")
+    made = command("inject", _inject, "put faults into a lab that is up: inject FAULT[@NODE]…")
+    named(made)
+    made.add_argument("faults", nargs="+", metavar="FAULT[@NODE]")
+    named(command("heal", _heal, "take every fault out again"))
     command("doctor", _doctor, "what this machine has and lacks for a lab")
     command("sweep", _sweep, "remove what dead labs left behind (names only)")
     for name, text in (
@@ -155,6 +161,26 @@ def _doctor(options: argparse.Namespace) -> int:
             f"{'ok  ' if finding.holds else 'LACK'} {finding.what}" + ("" if finding.holds else f": {finding.way_out}")
         )
     return EXIT_UNUSABLE if any(item.fatal and not item.holds for item in findings) else 0
+
+
+def _faults(options: argparse.Namespace) -> None:
+    for fault in FAULTS.values():
+        print(f"{fault.name:<34} {', '.join(fault.must_fail) or 'nothing':<22} {fault.imitates}")
+
+
+def _inject(options: argparse.Namespace) -> None:
+    lab = embedded.attach(options.lab)
+    embedded.join(lab.inventory)
+    for fault, node in [choose(FAULTS, text, lab.inventory) for text in options.faults]:
+        inject(lab.state, lab.inventory, fault, node)
+        print(f"{fault.name}@{node.name} is in; `python -m lab heal --lab {lab.name}` takes it out")
+
+
+def _heal(options: argparse.Namespace) -> None:
+    lab = embedded.attach(options.lab)
+    embedded.join(lab.inventory)
+    for name in heal(lab.state, lab.inventory):
+        print(f"{name} is out")
 
 
 def _sweep(options: argparse.Namespace) -> None:

@@ -32,6 +32,11 @@ PidFile none
 """
 
 
+def machine_id(node: str, lab: str) -> str:
+    """machine-id(5) of a lab's node: 32 hexadecimal digits, its own and the same each time."""
+    return uuid.uuid5(uuid.NAMESPACE_DNS, f"{node}.{lab}").hex
+
+
 def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -> str:
     """Write everything node `node` needs below its run directory; returns its public host key."""
     folder = state / "nodes" / node.name
@@ -39,7 +44,7 @@ def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -
     (folder / "log").mkdir(parents=True)
     etc.mkdir()
     (etc / "hostname").write_text(f"{node.name}\n")
-    (etc / "machine-id").write_text(f"{uuid.uuid5(uuid.NAMESPACE_DNS, f'{node.name}.{inventory.name}').hex}\n")
+    (etc / "machine-id").write_text(f"{machine_id(node.name, inventory.name)}\n")
     hosts = ["127.0.0.1 localhost", "::1 localhost"]
     hosts += [f"{each.address} {each.name}" for each in inventory.nodes]
     (etc / "hosts").write_text("\n".join(hosts) + "\n")
