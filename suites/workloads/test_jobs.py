@@ -8,7 +8,7 @@ from fixtures.containers import Container
 from fixtures.expectations import eventually
 from fixtures.jobs import GONE_S, PLACED_S, REPLACED_S, Attachment, Job, Scheduler, astray
 from fixtures.names import Asker, Resolver
-from fixtures.requirements import disruptive, requirement
+from fixtures.requirements import NotProved, disruptive, requirement
 from fixtures.services import TURN_S
 from fixtures.web import Web
 
@@ -118,7 +118,10 @@ def test_stopping_the_job_removes_its_name(
     def codes() -> set[str]:
         return {answer.rcode for answer in resolver.ask_all(askers, name)}
 
-    eventually(codes, lambda seen: seen == {"NOERROR"}, within_s=PLACED_S, what=f"{name} exists")
+    try:
+        eventually(codes, lambda seen: seen == {"NOERROR"}, within_s=PLACED_S, what=f"{name} exists")
+    except AssertionError as error:
+        raise NotProved(f"there is no name that could be removed (see DNS-12): {error}") from None
     scheduler.stop(job)
     eventually(codes, lambda seen: seen == {"NXDOMAIN"}, within_s=GONE_S, what=f"{name} is gone")
 
