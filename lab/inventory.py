@@ -205,7 +205,11 @@ def _absolute(inventory: Inventory, path: Path) -> Inventory:
     if consul is not None and consul.token_file is not None:
         token = _file(path, "consul.token_file", folder / consul.token_file.expanduser())
         consul = consul.model_copy(update={"token_file": token})
-    return inventory.model_copy(update={"nodes": tuple(nodes), "consul": consul})
+    nomad = inventory.nomad
+    if nomad is not None and nomad.token_file is not None:
+        token = _file(path, "nomad.token_file", folder / nomad.token_file.expanduser())
+        nomad = nomad.model_copy(update={"token_file": token})
+    return inventory.model_copy(update={"nodes": tuple(nodes), "consul": consul, "nomad": nomad})
 
 
 def _file(path: Path, key: str, file: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from fixtures.probes.judge import judge
@@ -12,7 +12,7 @@ from fixtures.probes.wire import ANSWER, request
 A = Endpoint("u1/a1", "u1", "/proc/11/ns/net", "10.32.0.11")
 B = Endpoint("u2/a2", "u2", "/proc/22/ns/net", "10.32.0.22")
 C = Endpoint("u3/a3", "u3", "/proc/33/ns/net", "10.32.0.33")
-NAT = "10.32.0.1"
+NAT = "172.17.0.1"
 PORT, OWN_PORT, IDENTIFIER = 20777, 41234, 0xBEEF
 MESH, INDEX = b"mesh", 7
 SECRETS = {A.name: b"secret-A", B.name: b"secret-B", C.name: b"secret-C"}
@@ -133,32 +133,3 @@ def good(transport: Transport) -> Canned:
         tuple(sightings),
         () if echo else (Served(B.name, A.address, OWN_PORT),),
     )
-
-
-Spoil = Callable[[Canned], Canned]
-
-
-def everywhere(step: Step, **fields: object) -> Spoil:
-    """Rewritten on the way: only what arrives differs from what left."""
-
-    def spoil(one: Canned) -> Canned:
-        return one.changing(one.arrived if step is Step.REQUEST else one.reply_arrived, **fields)
-
-    return spoil
-
-
-def served_by(*names: str) -> Spoil:
-    return lambda one: replace(one, served=tuple(Served(name, A.address, OWN_PORT) for name in names))
-
-
-def heard(answer: bytes | None) -> Spoil:
-    return lambda one: replace(one, attempt=replace(one.attempt, answer=answer))
-
-
-def then(*spoils: Spoil) -> Spoil:
-    def spoil(one: Canned) -> Canned:
-        for each in spoils:
-            one = each(one)
-        return one
-
-    return spoil

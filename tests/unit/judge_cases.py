@@ -16,82 +16,30 @@ from tests.unit.canned import (
     A,
     B,
     C,
-    Canned,
-    Spoil,
     answer_of,
+    sighting,
+)
+from tests.unit.spoils import (
+    Spoil,
+    answer_not_to_us,
+    answered_by_c,
+    data_lost,
+    doubled,
     everywhere,
     heard,
+    icmp_error,
+    late,
+    own_frame_comes_back,
+    reset,
+    reversed_in_time,
+    sender_sees_it_too,
     served_by,
-    sighting,
     then,
 )
 
 ICMP, UDP, TCP = Transport
 ALL = (ICMP, UDP, TCP)
 PORTS = (UDP, TCP)
-
-
-def answered_by_c(one: Canned) -> Canned:
-    """C got it and answered in B's name."""
-    reply = one.reply_left._replace(endpoint=C.name)
-    arrived = one.arrived._replace(endpoint=C.name)
-    made = one.without(one.arrived, one.reply_left).adding(arrived, reply)
-    if one.edge.transport is ICMP:
-        return made
-    return then(served_by(C.name), heard(answer_of(C)))(made)
-
-
-def reset(one: Canned, *, said_by_b: bool = True, seen_by_b: bool = True) -> Canned:
-    """The SYN was answered by a reset."""
-    header = one.reply_left.header
-    made = one.undelivered().without(one.left)
-    if seen_by_b:
-        made = made.adding(one.at(Step.SYN, B, outgoing=False))
-    if said_by_b:
-        made = made.adding(sighting(Step.RESET, B, OUTGOING, header, speaker=B.address))
-    return made.adding(sighting(Step.RESET, A, TO_US, header, speaker=B.address))
-
-
-def icmp_error(speaker: str, words: str, *, arrived: bool) -> Spoil:
-    def spoil(one: Canned) -> Canned:
-        made = one.unanswered() if arrived else one.undelivered()
-        return made.adding(sighting(Step.ERROR, A, TO_US, None, words=words, speaker=speaker))
-
-    return spoil
-
-
-def reversed_in_time(one: Canned) -> Canned:
-    return replace(one, sightings=one.sightings[::-1])
-
-
-def doubled(one: Canned) -> Canned:
-    return replace(one, sightings=tuple(each for each in one.sightings for _ in range(2)), served=one.served * 2)
-
-
-def late(one: Canned) -> Canned:
-    tardy = one.reply_arrived._replace(at=one.attempt.at + 2.5)
-    return heard(None)(one.without(one.reply_arrived).adding(tardy))
-
-
-def own_frame_comes_back(one: Canned) -> Canned:
-    """B's own outgoing frame, and one to another MAC, are no arrival at B."""
-    made = one.undelivered()
-    return made.adding(one.arrived._replace(kind=OUTGOING), one.arrived._replace(kind=OTHERS_HOST))
-
-
-def sender_sees_it_too(one: Canned) -> Canned:
-    """What the sender sees coming in is not what it sent."""
-    made = one.undelivered()
-    return made.without(*made.sightings).adding(one.left._replace(kind=TO_US))
-
-
-def data_lost(one: Canned) -> Canned:
-    made = one.undelivered().adding(one.at(Step.SYN, B, outgoing=False))
-    return replace(made, attempt=replace(made.attempt, connected=True))
-
-
-def answer_not_to_us(one: Canned) -> Canned:
-    return heard(None)(one.without(one.reply_arrived).adding(one.reply_arrived._replace(kind=OTHERS_HOST)))
 
 
 CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
@@ -124,29 +72,39 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         "not the socket that asked",
     ),
     "the socket's own word is missing": (ALL, lambda one: replace(one, sent=None), Outcome.ANSWERED, ""),
-    "not answered": (ALL, lambda one: one.unanswered(), Outcome.DELIVERED, "did not answer"),
+    "not answered": (ALL, lambda one: one.unanswered(), Outcome.DELIVERED, "u2/a2 received it and did not answer"),
     "the sender itself refuses something": (
         ALL,
         lambda one: one.unanswered().adding(
             sighting(Step.ERROR, A, OUTGOING, None, words="port unreachable", speaker=A.address)
         ),
         Outcome.DELIVERED,
-        "did not answer",
+        "u2/a2 received it and did not answer",
     ),
     "closed without a word": (
         PORTS,
         then(lambda one: one.unanswered(), heard(b"")),
         Outcome.DELIVERED,
-        "did not answer",
+        "u2/a2 received it and did not answer",
     ),
     "the answer is lost": (
         ALL,
         lambda one: heard(None)(one.without(one.reply_arrived)),
         Outcome.DELIVERED,
-        "never reached u1/a1",
+        "u2/a2's answer left it and never reached u1/a1",
     ),
-    "the answer goes to another MAC": (ALL, answer_not_to_us, Outcome.DELIVERED, "never reached u1/a1"),
-    "the answer is late": (PORTS, late, Outcome.DELIVERED, "after 2.50 s, but not the socket that asked"),
+    "the answer goes to another MAC": (
+        ALL,
+        answer_not_to_us,
+        Outcome.DELIVERED,
+        "u2/a2's answer left it and never reached u1/a1",
+    ),
+    "the answer is late": (
+        PORTS,
+        late,
+        Outcome.DELIVERED,
+        "the answer reached u1/a1 after 2.50 s, but not the socket that asked",
+    ),
     "an answer to another probe": (PORTS, heard(answer_of(B, index=8)), Outcome.DELIVERED, "not the socket that asked"),
     "an answer to another mesh": (PORTS, heard(answer_of(B, mesh=b"meSh")), Outcome.DELIVERED, "not the socket"),
     "no server's word": (PORTS, served_by(), Outcome.DELIVERED, "u2/a2's server has no record"),
@@ -335,6 +293,12 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         Outcome.REJECTED,
         "never saw the request",
     ),
+    "a reset for a SYN that nobody saw arrive": (
+        (TCP,),
+        lambda one: reset(one, seen_by_b=False),
+        Outcome.REJECTED,
+        "a reset in the name of 10.32.0.22, which never saw the request",
+    ),
     "a reset that the peer never sent": (
         (TCP,),
         lambda one: reset(one, said_by_b=False),
@@ -391,9 +355,19 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         Outcome.LOST,
         "the SYN arrived at u2/a2",
     ),
-    "no route": (ALL, lambda one: one.unsent(errno.ENETUNREACH), Outcome.NOT_SENT, "Network is unreachable"),
-    "too big": (ALL, lambda one: one.unsent(errno.EMSGSIZE), Outcome.NOT_SENT, "Message too long"),
-    "nobody answers ARP": (ALL, lambda one: one.unsent(), Outcome.NOT_SENT, "never emitted it"),
-    "nobody answers ARP (TCP)": ((TCP,), lambda one: one.unsent(errno.ETIMEDOUT), Outcome.NOT_SENT, "never emitted it"),
-    "it only comes in": (ALL, sender_sees_it_too, Outcome.NOT_SENT, "never emitted it"),
+    "no route": (
+        ALL,
+        lambda one: one.unsent(errno.ENETUNREACH),
+        Outcome.NOT_SENT,
+        "u1/a1's kernel: Network is unreachable",
+    ),
+    "too big": (ALL, lambda one: one.unsent(errno.EMSGSIZE), Outcome.NOT_SENT, "u1/a1's kernel: Message too long"),
+    "nobody answers ARP": (ALL, lambda one: one.unsent(), Outcome.NOT_SENT, "u1/a1's kernel never emitted it"),
+    "nobody answers ARP (TCP)": (
+        (TCP,),
+        lambda one: one.unsent(errno.ETIMEDOUT),
+        Outcome.NOT_SENT,
+        "u1/a1's kernel never emitted it",
+    ),
+    "it only comes in": (ALL, sender_sees_it_too, Outcome.NOT_SENT, "u1/a1's kernel never emitted it"),
 }

@@ -38,7 +38,7 @@ REGISTRIES = tuple(
 )  # fmt: skip
 """In pieces, since no file may name one."""
 REGISTRY_SETTING = re.compile(
-    r"^\s*(?:(?:-i|--(?:extra-)?index-url|--find-links)[ =]|registry\s*=|\"resolved\":)", re.M
+    r"^\s*(?:(?:-i|--(?:extra-)?index-url|--find-links)[ =]|registry\s*=\s*\"?https?:|\"resolved\":)", re.M
 )
 
 

@@ -12,8 +12,9 @@ from fixtures.probes.blocked import Sandwich, weigh
 from fixtures.probes.ledger import Step, Transport
 from fixtures.probes.mesh import Mesh
 from reports.model import NotProved
-from tests.unit.canned import OTHERS_HOST, A, B, C, Canned, everywhere, good, heard, sighting
+from tests.unit.canned import OTHERS_HOST, A, B, C, Canned, good, sighting
 from tests.unit.judge_cases import CASES
+from tests.unit.spoils import everywhere, heard
 
 ICMP, UDP, TCP = Transport
 CONTROL = good(UDP)

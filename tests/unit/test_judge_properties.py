@@ -10,13 +10,9 @@ from hypothesis import strategies as st
 from fixtures.probes.ledger import Step, Transport
 from lab.errors import HarnessError
 from reports.model import Outcome
-from tests.unit.canned import (
-    B,
-    answer_of,
-    good,
-    heard,
-)
+from tests.unit.canned import B, answer_of, good
 from tests.unit.judge_cases import ALL, PORTS
+from tests.unit.spoils import heard
 
 FIELDS = st.fixed_dictionaries(
     {},
