@@ -13,6 +13,7 @@ from ipaddress import IPv4Network
 from . import embedded
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
+from .fetch import fetch
 from .inventory import dump
 from .overlays import OVERLAYS
 from .plan import LabSpec
@@ -81,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("faults", nargs="+", metavar="FAULT[@NODE]")
     named(command("heal", _heal, "take every fault out again"))
     command("doctor", _doctor, "what this machine has and lacks for a lab")
+    made = command("fetch", _fetch, "bring what no package has into the cache, verified")
+    made.add_argument("what", choices=("nomad", "weave"))
+    made.add_argument("--from", dest="source", metavar="DIR|URL", help="take the files from there")
     command("sweep", _sweep, "remove what dead labs left behind (names only)")
     for name, text in (
         ("power-off", "take a node away at once"),
@@ -181,6 +185,11 @@ def _heal(options: argparse.Namespace) -> None:
     embedded.join(lab.inventory)
     for name in heal(lab.state, lab.inventory):
         print(f"{name} is out")
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    for line in fetch(options.what, options.source):
+        print(line)
 
 
 def _sweep(options: argparse.Namespace) -> None:

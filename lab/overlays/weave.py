@@ -76,13 +76,13 @@ def _medium(connection: Mapping[str, Any]) -> str:
     return str(connection.get("Info") or connection.get("State") or "no connection")
 
 
-def archive() -> Path:
+def archives() -> list[Path]:
     """The images (`docker save`) of router, its helper and its data, in the cache."""
-    return cache() / "weave" / "images.tar"
+    return sorted(script().parent.glob("*.tar"))
 
 
 def script() -> Path:
-    """Weave's script, in the cache."""
+    """Weave's script, in the cache; put there last, so that with it all is there."""
     return cache() / "weave" / "weave"
 
 
@@ -94,10 +94,10 @@ class Weave(Overlay):
 
     @classmethod
     def lacking(cls) -> str | None:
-        if archive().is_file() and script().is_file():
+        if archives() and script().is_file():
             return None
         return (
-            f"overlay {cls.name} needs Weave Net {VERSION}, which is not in {archive().parent}: "
+            f"overlay {cls.name} needs Weave Net {VERSION}, which is not in {script().parent}: "
             "`python -m lab fetch weave` gets it, or takes it from a directory (--from DIR)"
         )
 
@@ -127,8 +127,9 @@ class Weave(Overlay):
         return report
 
     def deploy(self, cluster: ClusterAccess) -> None:
-        # A lab's nodes share the machine's files: each engine reads the archive for itself.
-        cluster.each(lambda node: node.run(["docker", "load", "-q", "-i", str(archive())], timeout_s=120))
+        # A lab's nodes share the machine's files: each engine reads the archives for itself.
+        load = "\n".join(["set -e", *(f"docker load -q -i {shlex.quote(str(path))}" for path in archives())])
+        cluster.each(lambda node: node.run(load, timeout_s=120))
         cluster.each(self._launch)
         cluster.each(self._connected)
 

@@ -87,11 +87,11 @@ def test_consul_has_the_overlay_addresses(
     """What Nomad registers in Consul is where the tasks are: their overlay addresses and own ports.
 
     Expected: the catalogue holds exactly one instance per task, with the task's overlay address
-    and port; not the node's address, and not port 0.
+    and, where the job can name it, its port; not the node's address.
     """
     nodes = {node.name: node.address for node in cluster.nodes.values()}
     eventually(
-        lambda: astray(scheduler.registered(job), tasks, nodes),
+        lambda: astray(job, scheduler.registered(job), tasks, nodes),
         lambda wrong: not wrong,
         within_s=TURN_S,
         what=f"the registrations of {job} are its tasks",
