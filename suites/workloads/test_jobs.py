@@ -89,7 +89,7 @@ def test_consul_has_the_overlay_addresses(
     Expected: the catalogue holds exactly one instance per task, with the task's overlay address
     and, where the job can name it, its port; not the node's address.
     """
-    nodes = {node.name: node.address for node in cluster.nodes.values()}
+    nodes = {node.address for node in cluster.nodes.values()}
     eventually(
         lambda: astray(job, scheduler.registered(job), tasks, nodes),
         lambda wrong: not wrong,
