@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import docker
+
 from ..errors import HarnessError
 from ..inventory import Inventory, Node
 
@@ -120,6 +122,22 @@ class Overlay(ABC):
         address = ip_address(entry["IPAddress"])
         assert isinstance(address, IPv4Address)
         return address
+
+    def holders(self, node: NodeAccess) -> list[tuple[str, str]]:
+        """(address, container) of everything that runs on the node, by the word of Docker and the overlay.
+
+        Raises HarnessError when the engine does not answer.
+        """
+        try:
+            running = node.docker.containers.list(ignore_removed=True)
+        except docker.errors.DockerException as error:
+            raise HarnessError(f"node {node.name}: Docker: {error}") from None
+        return [
+            (entry["IPAddress"], f"{node.name}/{handle.name}")
+            for handle in running
+            for entry in handle.attrs["NetworkSettings"]["Networks"].values()
+            if entry.get("IPAddress")
+        ]
 
     @abstractmethod
     def expose(self, node: NodeAccess, subnet: str) -> None:

@@ -106,8 +106,10 @@ class Weave(Overlay):
         # Weave would look for a newer version, and put a CNI plugin into the machine's own /opt.
         quiet = "CHECKPOINT_DISABLE=1 WEAVEEXEC_DOCKER_ARGS='-e WEAVE_CNI_PLUGIN_DIR=/tmp/cni'"
         fast = Path("/sys/module/openvswitch").exists()
+        # Weave falls back to sleeve by itself, but then does not start again over its own bridge.
+        datapath = "" if fast else "WEAVE_NO_FASTDP=1 "
         return {
-            "command": f"{quiet} sh {shlex.quote(str(script()))}",
+            "command": f"{datapath}{quiet} sh {shlex.quote(str(script()))}",
             "mtu": FAST_MTU if fast else SLEEVE_MTU,
         }
 
@@ -272,3 +274,13 @@ class WeaveProxy(Weave):
                 f"{str(error).splitlines()[-1]}"
             ) from None
         return IPv4Interface(answer.strip()).ip
+
+    def holders(self, node: NodeAccess) -> list[tuple[str, str]]:
+        names = {handle.id: handle.name for handle in node.docker.containers.list(ignore_removed=True)}
+        owned = json.loads(self._ask(node, "/ip"))["owned"] or ()
+        return super().holders(node) + [
+            (str(IPv4Interface(address).ip), f"{node.name}/{names[one['containerid']]}")
+            for one in owned
+            if one["containerid"] in names
+            for address in one["addrs"]
+        ]
