@@ -36,6 +36,7 @@ ROUNDS = 3
 """Of ours and of fping; the median counts."""
 AT_ONCE = 4
 """Containers that one engine is asked for at a time."""
+BUSY = "the machine was busy with other work throughout: the seconds say little, the ratios a little more"
 AGENT_PEAK = "grep -l 'flatnet-agen[t]' /proc/[0-9]*/cmdline | sed 's/cmdline/status/' | xargs grep -h VmHWM"
 
 
@@ -180,7 +181,7 @@ def _print(row: dict[str, Any], *, header: bool) -> None:
             continue
         about = "~" if peer["extrapolated"] else " "
         missing = "" if peer["answered"] == peer["tried"] else f" {peer['answered']}/{peer['tried']}"
-        cells.append(f"{about}{peer['seconds']:.2f} s ({peer['seconds'] / full['seconds']:.1f}x){missing}".rjust(24))
+        cells.append(f"{about}{peer['seconds']:.2f} s ({peer['seconds'] / full['seconds']:.2g}x){missing}".rjust(24))
     proved = f"{full['seconds']:.2f} s, {full['answered']}/{full['proofs']}" if full else "-"
     alone = f"{icmp['seconds']:.2f} s" if icmp else "-"
     print(
@@ -191,13 +192,15 @@ def _print(row: dict[str, Any], *, header: bool) -> None:
 
 
 def _write(out: Path, rows: list[dict[str, Any]], notes: list[str]) -> None:
+    if os.getloadavg()[2] > 2 * (os.cpu_count() or 1):
+        notes.append(BUSY)
     document = {
         "what": "seconds for every ordered pair; ours proves ICMP, UDP and TCP at both ends, the others ICMP at one",
         "extrapolated": "docker exec and testinfra: the time of a sample times edges / sample",
         "machine": {
             "processors": os.cpu_count(),
             "kernel": platform.release(),
-            "load_before": round(os.getloadavg()[2], 1),
+            "load_15_min": round(os.getloadavg()[2], 1),
         },
         "rows": rows,
         "notes": notes,
