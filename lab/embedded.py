@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from .overlays import OVERLAYS
 from .plan import LabSpec, run_root
 from .preflight import PROGRAMS, require, search_path
 from .readiness import make_ready
+from .supervisor import STAY
 
 START_TIMEOUT_S = 20.0
 Progress = Callable[[str, float], None]
@@ -37,10 +38,17 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Owner:
-    """The launcher a process started, and (unless the lab stays) the pipe that keeps it alive."""
+    """The launcher a process started, and (unless the lab was left to stay) the pipe that keeps it alive."""
 
     process: subprocess.Popen[bytes]
     pipe: int | None
+
+    def leave(self) -> Owner:
+        """Let the lab outlive this process: only whole labs stay."""
+        assert self.pipe is not None
+        os.write(self.pipe, STAY)
+        os.close(self.pipe)
+        return replace(self, pipe=None)
 
     def end(self) -> None:
         """End the lab and wait until its launcher has swept up. Raises LabError when it does not end."""
@@ -84,7 +92,7 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
     owner = None
     try:
         _write(spec)
-        owner = _launch(spec, lock, stay)
+        owner = _launch(spec, lock)
     finally:
         if owner is None:
             shutil.rmtree(spec.state, ignore_errors=True)
@@ -95,6 +103,8 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
         progress(f"{spec.nodes} nodes, switch and manager", time.monotonic() - began)
         join(lab.inventory)
         make_ready(lab.inventory, progress)
+        if stay:
+            lab = replace(lab, owner=owner.leave())
     except BaseException as error:
         logs = _keep_logs(spec) if isinstance(error, LabError) else None
         owner.end()
@@ -296,12 +306,12 @@ def _plain(spec: LabSpec) -> dict[str, Any]:
     return {key: str(value) if isinstance(value, IPv4Network) else value for key, value in asdict(spec).items()}
 
 
-def _launch(spec: LabSpec, lock: int, stay: bool) -> Owner:
+def _launch(spec: LabSpec, lock: int) -> Owner:
     reader, writer = os.pipe()
     with open(spec.state / "supervisor.log", "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lab.supervisor", str(spec.state), "stays" if stay else "owned"],
-            stdin=subprocess.DEVNULL if stay else reader,
+            [sys.executable, "-m", "lab.supervisor", str(spec.state)],
+            stdin=reader,
             stdout=log,
             stderr=log,
             pass_fds=[lock],
@@ -309,9 +319,6 @@ def _launch(spec: LabSpec, lock: int, stay: bool) -> Owner:
             cwd=Path(__file__).resolve().parent.parent,
         )
     os.close(reader)
-    if stay:
-        os.close(writer)
-        return Owner(process, None)
     return Owner(process, writer)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shlex
 import socket
 import threading
@@ -14,6 +15,9 @@ import paramiko
 
 from .errors import HarnessError, LabError
 from .inventory import Node
+
+# What went wrong is raised; paramiko's threads would also print it, with a traceback.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 20.0

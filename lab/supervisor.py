@@ -41,18 +41,18 @@ from .namespaces import (
 from .node import become_node
 
 BRIDGE = "lan"
+STAY = b"stay"
+"""What an owner writes to let the lab outlive it."""
 PORT = "port-"
 """The switch calls its end of a node's cable by this and the node's name."""
 
 
-def launch(state: Path, *, owned: bool) -> int:
+def launch(state: Path) -> int:
     """Run a lab from `state/plan.json` until it is told to end; returns an exit code.
 
-    `owned`: standard input is a pipe from the owner, and its end is the lab's end.
+    Standard input is a pipe from the owner. Its end is the lab's end, unless the word STAY came before.
     """
     plan = json.loads((state / "plan.json").read_text())
-    if owned:
-        die_with_parent(signal.SIGTERM)
     unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET)
     alive, keep = os.pipe()
     child = os.fork()
@@ -64,8 +64,8 @@ def launch(state: Path, *, owned: bool) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: os.write(ring, b"x"))
     ended = os.pidfd_open(child)
-    watched: list[int] = [wake, ended, *([0] if owned else [])]
-    select.select(watched, [], [])
+    if select.select([wake, ended, 0], [], [])[0] == [0] and os.read(0, len(STAY)) == STAY:
+        select.select([wake, ended], [], [])
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -314,4 +314,4 @@ def _read_pid(descriptor: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(launch(Path(sys.argv[1]), owned=sys.argv[2] == "owned"))
+    sys.exit(launch(Path(sys.argv[1])))

@@ -18,10 +18,37 @@ from typing import Any
 import pytest
 
 from tests.lab import traces
+from tests.lab.warm import Warm, warm
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND_TIMEOUT_S = 120.0
+COMMAND_TIMEOUT_S = 300.0
 Result = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A pytest that runs."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def lab(self) -> str:
+        """Name of the lab that it makes."""
+        return f"run-{self.process.pid}"
+
+    def wait_begun(self) -> None:
+        """Wait until a test has passed, and others are running (`-v`)."""
+        text = traces.wait_until(
+            self.log.read_text,
+            lambda seen: "PASSED" in seen or self.process.poll() is not None,
+            within_s=COMMAND_TIMEOUT_S,
+        )
+        assert "PASSED" in text and self.process.poll() is None, text
+
+    def wait(self) -> int:
+        """Its exit code."""
+        return self.process.wait(COMMAND_TIMEOUT_S)
 
 
 @dataclass(frozen=True)
@@ -70,6 +97,17 @@ class Place:
         """`pytest …` as typed in the checkout; `prefix` comes before it, `more` into its environment."""
         return self._run([*prefix, *self.pytest_words(*words)], timeout, more)
 
+    def start(self, *words: str) -> Running:
+        """`pytest …`, running."""
+        log = self.top / "log"
+        with log.open("w") as stream:
+            process = subprocess.Popen(
+                self.pytest_words(*words), cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
+                stdout=stream, stderr=stream,
+            )  # fmt: skip
+        traces.STARTED.add(process.pid)
+        return Running(process, log)
+
     def pytest_words(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "pytest", "--out", str(self.out), *words]
 
@@ -114,12 +152,21 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture(scope="session")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A place with a lab of two nodes, `kept`, that the tests share and leave as it was."""
+    """A place with a lab of two nodes, `lab`, that the tests share and leave as it was."""
     made = Place(tmp_path_factory.mktemp("kept"))
-    up = made.lab("up", "--lab", "kept", "--nodes", "2")
-    assert up.returncode == 0, up.stdout + up.stderr
-    yield made
-    _end(made)
+    try:
+        up = made.lab("up", "--nodes", "2")
+        assert up.returncode == 0, up.stdout + up.stderr
+        yield made
+    finally:
+        _end(made)
+
+
+@pytest.fixture(scope="session")
+def ready() -> Iterator[Warm]:
+    """A process in which pytest's commands start at once."""
+    with warm(ROOT) as made:
+        yield made
 
 
 def _end(made: Place) -> None:

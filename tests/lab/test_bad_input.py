@@ -14,8 +14,8 @@ import pytest
 
 from lab.keys import make_key
 from tests.lab import traces
-from tests.lab.conftest import ROOT, Place, Result
-from tests.lab.warm import warm
+from tests.lab.conftest import Place, Result
+from tests.lab.warm import Warm
 
 UNUSABLE, USAGE = 3, 4
 SUITE = "suites/expose"
@@ -122,7 +122,7 @@ class Everything:
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Everything:
+def everything(tmp_path_factory: pytest.TempPathFactory, closed_port: int, ready: Warm) -> Everything:
     """All bad commands."""
     top = tmp_path_factory.mktemp("bad")
     top.chmod(0o755)
@@ -147,8 +147,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Ev
         return Outcome(bad, done, place.left())
 
     before, others = traces.machine(), traces.descendants()
-    with warm(ROOT) as ready:
-        outcomes = {name: run(index, bad) for index, (name, bad) in enumerate(CASES.items())}
+    outcomes = {name: run(index, bad) for index, (name, bad) in enumerate(CASES.items())}
     stayed = {pid: words for pid, words in traces.descendants().items() if pid not in others}
     return Everything(outcomes, before, traces.machine(), stayed)
 
