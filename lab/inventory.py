@@ -201,15 +201,12 @@ def _absolute(inventory: Inventory, path: Path) -> Inventory:
         for key in ("key", "known_hosts"):
             files[key] = _file(path, f"nodes.{node.name}.ssh.{key}", folder / getattr(node.ssh, key).expanduser())
         nodes.append(node.model_copy(update={"ssh": node.ssh.model_copy(update=files)}))
-    consul = inventory.consul
-    if consul is not None and consul.token_file is not None:
-        token = _file(path, "consul.token_file", folder / consul.token_file.expanduser())
-        consul = consul.model_copy(update={"token_file": token})
-    nomad = inventory.nomad
-    if nomad is not None and nomad.token_file is not None:
-        token = _file(path, "nomad.token_file", folder / nomad.token_file.expanduser())
-        nomad = nomad.model_copy(update={"token_file": token})
-    return inventory.model_copy(update={"nodes": tuple(nodes), "consul": consul, "nomad": nomad})
+    found: dict[str, object] = {"nodes": tuple(nodes)}
+    for name, service in (("consul", inventory.consul), ("nomad", inventory.nomad)):
+        if service is not None and service.token_file is not None:
+            token = _file(path, f"{name}.token_file", folder / service.token_file.expanduser())
+            found[name] = service.model_copy(update={"token_file": token})
+    return inventory.model_copy(update=found)
 
 
 def _file(path: Path, key: str, file: Path) -> Path:

@@ -12,9 +12,20 @@ from pydantic import BaseModel, ValidationError
 
 from .errors import InventoryError
 
+_BOOL = "tag:yaml.org,2002:bool"
 
-class _OneOfEach(yaml.SafeLoader):
-    """YAML's own loader lets the last of two equal keys win, so that a node or subnet vanishes in silence."""
+
+class _Plain(yaml.SafeLoader):
+    """YAML without two of its traps.
+
+    The last of two equal keys would win, so that a node or subnet vanishes in silence; and
+    `on` and `off`, which `power` has as keys, would be truth values (YAML 1.1).
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (yaml's own name for it)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL or first in "tTfF"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -37,7 +48,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise InventoryError(f"{path}: is not UTF-8 text; a cluster file is YAML, see lab/examples/") from None
     try:
-        data = yaml.load(text, _OneOfEach)
+        data = yaml.load(text, _Plain)
     except yaml.constructor.ConstructorError as error:
         raise InventoryError(f"{path}:{_line(error)} {error.problem}") from None
     except yaml.YAMLError as error:
