@@ -1,8 +1,21 @@
-"""Faults that the embedded lab can be given, and healed of."""
+"""Real faults that a lab can be given, and healed of."""
 
 from __future__ import annotations
 
-from .library import FAULTS
-from .model import Fault, Site, choose, heal, inject, injected
+from . import benign, control_plane, dns, expose, isolation, no_nat, path, resilience
+from .model import Fault, Site, Where
+from .register import Injected, choose, heal, inject, injected
 
-__all__ = ["FAULTS", "Fault", "Site", "choose", "heal", "inject", "injected"]
+_ALL = (
+    *no_nat.FAULTS,
+    *path.FAULTS,
+    *expose.FAULTS,
+    *isolation.FAULTS,
+    *dns.FAULTS,
+    *control_plane.FAULTS,
+    *resilience.FAULTS,
+    *benign.FAULTS,
+)
+FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}
+
+__all__ = ["FAULTS", "Fault", "Injected", "Site", "Where", "choose", "heal", "inject", "injected"]

@@ -1,0 +1,88 @@
+"""Faults below the datapath: peers, identities, kernel settings, contradicting filters."""
+
+from __future__ import annotations
+
+from .expose import NAMES
+from .model import Action, Fault, Site
+from .path import UNREACHED
+
+
+def _peer_missing(site: Site) -> list[Action]:
+    peer = site.others[0].address
+    do, undo = [], []
+    for subnet in site.subnets:
+        tunnel = site.overlay.tunnel(subnet)
+        entry = f"00:00:00:00:00:00 dev {tunnel} dst {peer}"
+        do.append(f"bridge fdb del {entry}")
+        undo.append(
+            f"bridge fdb show dev {tunnel} | grep -q '^00:00:00:00:00:00 dst {peer} ' || bridge fdb append {entry}"
+        )
+    return site.on_node("\n".join(do), "\n".join(undo))
+
+
+def _twin(site: Site) -> list[Action]:
+    other = site.others[-1].run("cat /etc/machine-id").stdout.strip()
+    mine = site.node.run("cat /etc/machine-id").stdout.strip()
+    return site.on_node(f"echo {other} >/etc/machine-id", f"echo {mine} >/etc/machine-id")
+
+
+def _no_forward(site: Site) -> list[Action]:
+    return site.sysctls({"net.ipv4.ip_forward": "0"})
+
+
+def _strict(site: Site) -> list[Action]:
+    names = ["all", site.node.node.interface, *(site.overlay.bridge(subnet) for subnet in site.subnets)]
+    return site.sysctls({f"net.ipv4.conf.{name}.rp_filter": "1" for name in names})
+
+
+def _contradiction(site: Site) -> list[Action]:
+    version = site.node.run("iptables -V").stdout
+    other = "iptables-legacy" if "nf_tables" in version else "iptables-nft"
+    bridge = site.overlay.bridge(site.subnets[0])
+    return site.iptables(f"FORWARD -i {bridge} ! -o {bridge} -j DROP", program=other)
+
+
+FAULTS = (
+    Fault(
+        "overlay-peer-missing",
+        "A node has forgotten one peer: what it floods no longer goes there.",
+        "https://github.com/moby/moby/issues/52661",
+        _peer_missing,
+        must_fail=("CP-1",),
+        may_fail=tuple(UNREACHED),
+    ),
+    Fault(
+        "two-peers-one-identity",
+        "A node cloned from another one passes for it.",
+        "https://github.com/weaveworks/weave/issues/2427",
+        _twin,
+        must_fail=("CP-4",),
+        kind=("share",),
+    ),
+    Fault(
+        "ip-forward-off",
+        "A reload of kernel settings switched forwarding off.",
+        "https://github.com/NixOS/nixpkgs/issues/118656",
+        _no_forward,
+        must_fail=("CP-5",),
+        may_fail=("HOST-2", "HOST-3", "HOST-4", "PATH-1", *NAMES),
+        kind=("ip_forward",),
+    ),
+    Fault(
+        "rp-filter-strict",
+        "Strict reverse path filtering drops what comes by another way than its answer goes.",
+        "https://github.com/containers/netavark/pull/962",
+        _strict,
+        must_fail=("HOST-4",),
+        may_fail=("HOST-2", "HOST-3", "PATH-1", "CP-5", *NAMES),
+    ),
+    Fault(
+        "nft-legacy-contradiction",
+        "One packet filter back end lets the overlay's packets out, the other one drops them.",
+        "https://github.com/kubernetes/kubernetes/issues/71305",
+        _contradiction,
+        must_fail=("CP-5",),
+        may_fail=("HOST-2", "HOST-3", "HOST-4", "PATH-1", *NAMES),
+        kind=("drops",),
+    ),
+)

@@ -1,0 +1,120 @@
+"""Faults of promise 2: the way between nodes and containers."""
+
+from __future__ import annotations
+
+from .model import PLACE, Action, Fault, Site
+
+NAMES = "DNS-1 DNS-2 DNS-3 DNS-4 DNS-5 DNS-6 DNS-7 DNS-8 DNS-9 DNS-10 DNS-11 DNS-12".split()
+
+
+def _route_missing(site: Site) -> list[Action]:
+    subnet = site.subnets[0]
+    bridge, whole = site.overlay.bridge(subnet), site.overlay.subnets[subnet]
+    own = site.overlay.gateway(subnet, site.index).ip
+    link = f"{whole} dev {bridge} proto kernel scope link src {own}"
+    # Healing a node that was hidden meanwhile must not give it a route without an address.
+    undo = f"if ip -4 address show dev {bridge} | grep -q ' {own}/'; then ip route replace {link}; fi"
+    return [*site.exposed(subnet), *site.on_node(f"ip route del {whole} dev {bridge}", undo)]
+
+
+def _masquerade_in(site: Site) -> list[Action]:
+    bridges = ", ".join(f'"{site.overlay.bridge(subnet)}"' for subnet in site.subnets)
+    chain = (
+        "chain after { type nat hook postrouting priority srcnat - 10;\n"
+        f"oifname {{ {bridges} }} fib saddr type local meta l4proto {{ tcp, udp }} masquerade to :40000-40999\n}}"
+    )
+    return [site.table(chain)]
+
+
+def _open_before(site: Site) -> list[Action]:
+    """An address of its own that `hide`, which takes those of scope global, does not know."""
+    bridge, whole = site.overlay.bridge(site.subnets[0]), site.overlay.subnets[site.subnets[0]]
+    address = f"{whole[40 + site.index]}/{whole.prefixlen}"
+    return site.on_node(
+        f"ip address replace {address} dev {bridge} scope link",
+        f"ip address del {address} dev {bridge} 2>/dev/null || true",
+    )
+
+
+def _strangers(site: Site) -> list[Action]:
+    """Whatever the engine or the overlay keeps out at the NIC is let in before they are asked."""
+    nic = site.node.node.interface
+    script, undo = [], []
+    for program in ("iptables-nft", "iptables-legacy"):
+        for table, chain in (("raw", "PREROUTING"), ("filter", "FORWARD")):
+            rule = f"{chain} -i {nic} -d {site.range} -j ACCEPT"
+            line = f"{program} -w 5 -t {table}"
+            script.append(f"{line} -S {chain} >/dev/null 2>&1 && {line} -I {rule}")
+            undo.append(f"while {line} -D {rule} 2>/dev/null; do :; done")
+    return site.on_node("\n".join(script) + "\ntrue", "\n".join(undo))
+
+
+def _hide_leaves_route(site: Site) -> list[Action]:
+    """The node's `ip` takes an address away and puts the route back, as a hide that knows only addresses."""
+    bridge, whole = site.overlay.bridge(site.subnets[0]), site.overlay.subnets[site.subnets[0]]
+    here = f"{PLACE}/hide"
+    program = site.node.run("readlink -f $(command -v ip)").stdout.strip()
+    return site.on_node(
+        f"""set -e
+mkdir -p {here}
+cp {program} {here}/ip
+cat >{here}/forgetful <<'SCRIPT'
+#!/bin/sh
+{here}/ip "$@" || exit
+case "$*" in
+    *"address flush dev {bridge}"*) {here}/ip route replace {whole} dev {bridge} scope link ;;
+esac
+SCRIPT
+chmod 755 {here}/forgetful
+mount --bind {here}/forgetful {program}""",
+        f"while umount {program} 2>/dev/null; do :; done\nrm -rf {here}\n"
+        f"if ! ip -4 address show dev {bridge} scope global | grep -q inet; then "
+        f"while ip route del {whole} dev {bridge} 2>/dev/null; do :; done; else "
+        f"ip route del {whole} dev {bridge} proto boot 2>/dev/null || true; fi",
+    )
+
+
+FAULTS = (
+    Fault(
+        "route-missing",
+        "A restart of the network took the node's route to the containers.",
+        "https://github.com/openshift/origin/issues/1089",
+        _route_missing,
+        must_fail=("HOST-2",),
+        may_fail=("HOST-3", "HOST-4", "PATH-1", "CP-5", "NET-5", "HOST-5", "ISO-1", *NAMES),
+    ),
+    Fault(
+        "masquerade-towards-containers",
+        "The node hides behind a translated source when it talks to containers.",
+        "https://github.com/flannel-io/flannel/pull/327",
+        _masquerade_in,
+        must_fail=("HOST-3",),
+        may_fail=("HOST-2", "HOST-4", "DNS-12"),
+        kind=("rewritten",),
+    ),
+    Fault(
+        "open-before-expose",
+        "The node has a way to the containers though nobody exposed it.",
+        "https://github.com/weaveworks/weave/issues/1076",
+        _open_before,
+        must_fail=("HOST-1",),
+        may_fail=("HOST-5",),
+    ),
+    Fault(
+        "open-to-strangers",
+        "A node forwards for a machine that is none, so that containers answer to the whole LAN.",
+        "https://github.com/moby/moby/issues/45610",
+        _strangers,
+        must_fail=("HOST-6",),
+        kind=("stranger",),
+    ),
+    Fault(
+        "hide-leaves-route",
+        "Hiding takes the node's address and forgets its route.",
+        "https://github.com/weaveworks/weave/issues/1249",
+        _hide_leaves_route,
+        must_fail=("HOST-5",),
+        may_fail=("HOST-1",),
+        kind=("route", "hide"),
+    ),
+)

@@ -1,0 +1,137 @@
+"""Faults of promise 5: ways from one subnet into another."""
+
+from __future__ import annotations
+
+from .model import Action, Fault, Site
+
+LEAKS = "ISO-1 ISO-3 ISO-4 ISO-5 ISO-6 ISO-7 ISO-9".split()
+
+
+def _leaks(*must: str) -> tuple[str, ...]:
+    return tuple(one for one in LEAKS if one not in must)
+
+
+def _between(site: Site) -> tuple[str, str]:
+    one, other = site.subnets[:2]
+    return site.overlay.bridge(one), site.overlay.bridge(other)
+
+
+def _exposed_to_both(site: Site) -> list[Action]:
+    return [action for subnet in site.subnets for action in site.exposed(subnet)]
+
+
+def _routed(site: Site) -> list[Action]:
+    one, other = _between(site)
+    there = site.iptables(f"DOCKER-USER -i {one} -o {other} -j ACCEPT")
+    return [*_exposed_to_both(site), *there, *site.iptables(f"DOCKER-USER -i {other} -o {one} -j ACCEPT")]
+
+
+def _one_port(site: Site) -> list[Action]:
+    one, other = _between(site)
+    return [
+        *_exposed_to_both(site),
+        *site.iptables(f"DOCKER-USER -i {one} -o {other} -p udp --dport 20777 -j ACCEPT"),
+    ]
+
+
+def _cable(site: Site) -> list[Action]:
+    one, other = _between(site)
+    return site.on_node(
+        f"ip link add joint0 type veth peer name joint1\n"
+        f"ip link set joint0 master {one} up\nip link set joint1 master {other} up",
+        "ip link del joint0 2>/dev/null || true",
+    )
+
+
+def _ipv6_cable(site: Site) -> list[Action]:
+    rules = 'iifname { "joint0", "joint1" } ether type != ip6 drop'
+    chain = f"chain forward {{ type filter hook prerouting priority -300;\n{rules}\n}}"
+    return [site.table(chain, family="bridge"), *_cable(site)]
+
+
+def _side_bridge(site: Site) -> list[Action]:
+    networks = [site.overlay.network_of(subnet) for subnet in site.subnets]
+    return [
+        *site.on_node(
+            "docker network create -d bridge --subnet 172.30.0.0/24 side >/dev/null",
+            # The daemon below was ended before: nobody connects any more.
+            "for one in $(docker network inspect -f '{{range $id, $c := .Containers}}{{$id}} {{end}}' side 2>/dev/null)"
+            "; do docker network disconnect -f side $one; done; docker network rm side >/dev/null 2>&1 || true",
+        ),
+        *site.daemon("containers", "containers.py", "connect", "side", *networks),
+    ]
+
+
+def _proxy_arp(site: Site) -> list[Action]:
+    """The node answers ARP for the other subnet on each bridge, and routes what it so attracts."""
+    settings = {f"net.ipv4.conf.{bridge}.proxy_arp": "1" for bridge in _between(site)}
+    return [*_routed(site), *site.sysctls(settings)]
+
+
+def _outside(site: Site) -> list[Action]:
+    other = site.overlay.subnets[site.subnets[1]]
+    network = site.overlay.network_of(site.subnets[0])
+    return site.daemon("containers", "containers.py", "add", network, str(other[200]), str(other.prefixlen))
+
+
+FAULTS = (
+    Fault(
+        "route-between-subnets",
+        "A node routes from one subnet into the other: the rules that keep bridges apart are passed by.",
+        "https://github.com/vmware/vic/issues/2498",
+        _routed,
+        must_fail=("ISO-1", "ISO-7"),
+        may_fail=_leaks("ISO-1", "ISO-7"),
+        kind=("routed", "router"),
+    ),
+    Fault(
+        "subnets-in-one-l2",
+        "A cable between two bridges makes one broadcast domain of two subnets.",
+        "https://github.com/kubernetes/kubernetes/issues/43953",
+        _cable,
+        must_fail=("ISO-3", "ISO-4"),
+        may_fail=_leaks("ISO-3", "ISO-4"),
+    ),
+    Fault(
+        "side-bridge",
+        "Containers of different subnets share a second bridge beside the overlay's.",
+        "https://github.com/moby/libnetwork/issues/1859",
+        _side_bridge,
+        must_fail=("ISO-6",),
+        may_fail=("NET-3", "ISO-8", "HOST-1", "CP-5", "DNS-1", *_leaks("ISO-6")),
+    ),
+    Fault(
+        "proxy-arp",
+        "A node answers ARP in the name of the other subnet's containers and passes on what it attracts.",
+        "https://github.com/ovn-kubernetes/ovn-kubernetes/issues/5497",
+        _proxy_arp,
+        must_fail=("ISO-5", "ISO-7"),
+        may_fail=("NET-4", *_leaks("ISO-5", "ISO-7")),
+    ),
+    Fault(
+        "one-udp-port-leaks",
+        "One UDP port passes from one subnet to the other, in one direction only.",
+        "https://github.com/moby/moby/issues/22054",
+        _one_port,
+        must_fail=("ISO-1",),
+        may_fail=_leaks("ISO-1"),
+        kind=("udp", "20777"),
+    ),
+    Fault(
+        "address-outside-subnet",
+        "A container has an address of a subnet that it did not ask for.",
+        "https://github.com/weaveworks/weave/issues/1655",
+        _outside,
+        must_fail=("ISO-8",),
+        may_fail=("NET-3", "NET-4", *LEAKS),
+    ),
+    Fault(
+        "ipv6-link-local-leak",
+        "IPv4 is kept apart, IPv6 link-local passes between the subnets.",
+        "https://github.com/kubernetes/kubernetes/issues/91507",
+        _ipv6_cable,
+        must_fail=("ISO-6",),
+        may_fail=_leaks("ISO-6"),
+        kind=("ICMPv6", "fe80", "ff02"),
+    ),
+)

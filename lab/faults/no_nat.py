@@ -1,0 +1,112 @@
+"""Faults of promise 1 and 3: addresses that are rewritten, held twice, or not what they are said to be."""
+
+from __future__ import annotations
+
+from .model import Action, Fault, Site
+
+NAT = ("ISO-2", "HOST-2", "HOST-3", "HOST-4", "DNS-2", "DNS-12", "PATH-1", "PATH-3", "PATH-4", "PATH-6")
+
+
+def _masquerade(site: Site) -> list[Action]:
+    actions = []
+    for subnet in site.subnets:
+        actions += site.exposed(subnet)
+    rules = []
+    for subnet in site.subnets:
+        whole, own = site.overlay.subnets[subnet], site.overlay.gateway(subnet, site.index).ip
+        rules.append(f"ip saddr {whole} ip daddr {whole} ip saddr != {own} snat to {own}")
+    chain = "chain after { type nat hook postrouting priority srcnat - 10;\n" + "\n".join(rules) + "\n}"
+    return [*actions, site.table(chain)]
+
+
+def _udp_source_port(site: Site) -> list[Action]:
+    overlay = site.range
+    return site.iptables(f"POSTROUTING -p udp -s {overlay} -d {overlay} -j SNAT --to-source :40000-40999", table="nat")
+
+
+def _first(site: Site) -> tuple[str, str]:
+    """The first two addresses that the node's engine hands out in the default subnet."""
+    own = site.overlay.slice_of(site.subnets[0], site.index)
+    return str(own[0]), str(own[1])
+
+
+def _redirected(site: Site) -> list[Action]:
+    dialled, other = _first(site)
+    chain = (
+        "chain before { type nat hook prerouting priority dstnat - 10;\n"
+        f"ip saddr {site.range} ip daddr {dialled} dnat to {other}\n}}"
+    )
+    return [*site.exposed(), site.table(chain)]
+
+
+def _duplicate(site: Site) -> list[Action]:
+    """A second holder of the node's first address, on the next node's bridge."""
+    squatter = site.others[-1]
+    bridge, whole = site.overlay.bridge(site.subnets[0]), site.overlay.subnets[site.subnets[0]]
+    address = f"{_first(site)[0]}/{whole.prefixlen}"
+    return [
+        Action(
+            squatter.name,
+            f"""set -e
+ip netns add squatter
+ip link add squatter0 type veth peer name eth0 netns squatter
+ip link set squatter0 master {bridge} up
+ip -n squatter link set lo up
+ip -n squatter link set eth0 mtu {site.overlay.mtu(site.subnets[0])} up
+ip -n squatter address add {address} dev eth0""",
+            "ip link del squatter0 2>/dev/null; ip netns del squatter 2>/dev/null; true",
+        )
+    ]
+
+
+def _unlike_docker(site: Site) -> list[Action]:
+    return site.daemon("containers", "containers.py", "move", site.overlay.network_of(site.subnets[0]), "20")
+
+
+FAULTS = (
+    Fault(
+        "masquerade",
+        "The node rewrites the source of what its containers send to others into its own address.",
+        "https://github.com/weaveworks/weave/issues/605",
+        _masquerade,
+        must_fail=("NET-2",),
+        may_fail=("NET-1", "NET-3", "NET-5", "NET-7", "CP-5", "DNS-1", "ISO-1", *NAT),
+        kind=("rewritten",),
+    ),
+    Fault(
+        "udp-source-port-rewritten",
+        "Source NAT keeps the address and changes the port, for UDP alone.",
+        "https://github.com/moby/libnetwork/issues/2594",
+        _udp_source_port,
+        must_fail=("NET-2",),
+        may_fail=("NET-1", "NET-5", "NET-7", "HOST-3", *NAT),
+        kind=("rewritten", "udp"),
+    ),
+    Fault(
+        "destination-redirected",
+        "A stale translation hands what was sent to one container to another one.",
+        "https://github.com/kubernetes/kubernetes/issues/125467",
+        _redirected,
+        must_fail=("NET-1",),
+        may_fail=("NET-2", "NET-3", "NET-5", "NET-7", "DNS-1", "DNS-3", "ISO-1", *NAT),
+        kind=("misdelivered", "another"),
+    ),
+    Fault(
+        "duplicate-address",
+        "Two containers on two nodes hold one address.",
+        "https://github.com/weaveworks/weave/issues/3003",
+        _duplicate,
+        must_fail=("NET-4",),
+        may_fail=("NET-1", "NET-2", "NET-3", "NET-5", "NET-7", "DNS-1", "DNS-3", "ISO-1", "ISO-9", *NAT),
+        kind=("held", "twice", "two"),
+    ),
+    Fault(
+        "address-unlike-docker",
+        "A container's real address is another one than Docker names, so whoever believes Docker dials nobody.",
+        "https://github.com/Capgemini/Apollo/pull/504",
+        _unlike_docker,
+        must_fail=("NET-3",),
+        may_fail=("NET-1", "NET-2", "NET-4", "NET-5", "NET-6", "NET-7", "DNS-1", "DNS-3", "ISO-1", *NAT),
+        kind=("Docker",),
+    ),
+)

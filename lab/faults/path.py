@@ -1,0 +1,258 @@
+"""Faults on the way: packets that one kind of device loses, cuts, damages or leads round."""
+
+from __future__ import annotations
+
+from ..overlays.vxlan import UDP_PORT
+from .model import SWITCH, Action, Fault, Plan, Site, Where
+
+UNREACHED = (
+    "NET-1 NET-2 NET-3 NET-5 NET-7 ISO-2 HOST-2 HOST-3 HOST-4 PATH-1 PATH-2 PATH-3 PATH-4 PATH-5 PATH-6 "
+    "DNS-2 DNS-3 DNS-12 ISO-1 ISO-3 ISO-4 ISO-5 ISO-6 ISO-7 ISO-9 HOST-1 HOST-6 NET-4"
+).split()
+"""What cannot hold, or cannot be proved, where packets between containers are lost."""
+
+
+def _but(*requirements: str) -> tuple[str, ...]:
+    return tuple(one for one in UNREACHED if one not in requirements)
+
+
+def _forwarded(rule: str) -> Plan:
+    """Plan of a rule on what containers send to containers through the node."""
+
+    def plan(site: Site) -> list[Action]:
+        chain = (
+            "chain forward { type filter hook forward priority filter - 10;\n"
+            f"ip saddr {site.range} ip daddr {site.range} {rule}\n}}"
+        )
+        return [site.table(chain)]
+
+    return plan
+
+
+def _other_back_end(site: Site) -> list[Action]:
+    """Whichever back end the engine's iptables does not write to."""
+    version = site.node.run("iptables -V").stdout
+    other = "iptables-legacy" if "nf_tables" in version else "iptables-nft"
+    return site.on_node(f"{other} -w 5 -P FORWARD DROP", f"{other} -w 5 -P FORWARD ACCEPT")
+
+
+def _tunnel_in(site: Site) -> list[Action]:
+    return [site.table(f"chain input {{ type filter hook input priority filter - 10;\nudp dport {UDP_PORT} drop\n}}")]
+
+
+def _tunnel_one_way(site: Site) -> list[Action]:
+    peer = site.others[0].address
+    return [
+        site.table(
+            "chain input { type filter hook input priority filter - 10;\n"
+            f"ip saddr {peer} udp dport {UDP_PORT} drop\n}}"
+        )
+    ]
+
+
+def _first_packet(site: Site) -> list[Action]:
+    rules = f"""set flows {{
+type ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service; flags dynamic, timeout; timeout 1m; }}
+set pings {{ typeof ip saddr . ip daddr . icmp id; flags dynamic, timeout; timeout 1m; }}
+chain forward {{ type filter hook forward priority filter - 10;
+ip saddr {site.range} ip daddr {site.range} ct direction original jump first
+}}
+chain first {{
+ip saddr . ip daddr . meta l4proto . th sport . th dport @flows accept
+ip saddr . ip daddr . icmp id @pings accept
+meta l4proto {{ tcp, udp }} add @flows {{ ip saddr . ip daddr . meta l4proto . th sport . th dport }} drop
+add @pings {{ ip saddr . ip daddr . icmp id }} drop
+}}"""
+    return [site.table(rules)]
+
+
+def _tunnel_mtu(site: Site) -> list[Action]:
+    tunnels = [site.overlay.tunnel(subnet) for subnet in site.subnets]
+    narrow = "\n".join(f"ip link set {tunnel} mtu 1300" for tunnel in tunnels)
+    wide = "\n".join(
+        f"ip link set {tunnel} mtu {site.overlay.mtu(subnet)}"
+        for tunnel, subnet in zip(tunnels, site.subnets, strict=True)
+    )
+    return site.on_node(narrow, wide)
+
+
+def _fragments(site: Site) -> list[Action]:
+    """Where the kernel still sees fragments: at the NIC, before anything puts them together."""
+    bridges = ", ".join(f'"{site.overlay.bridge(subnet)}"' for subnet in site.subnets)
+    chain = (
+        "chain before { type filter hook prerouting priority -450;\n"
+        f"iifname {{ {bridges} }} ip frag-off & 0x3fff != 0 drop\n}}"
+    )
+    return [site.table(chain)]
+
+
+def _hop(site: Site) -> list[Action]:
+    """The bridge takes what was meant for a neighbour to itself, and the node routes it on."""
+    actions = []
+    rules = []
+    for subnet in site.subnets:
+        actions += site.exposed(subnet)
+        bridge, own = site.overlay.bridge(subnet), site.overlay.gateway(subnet, site.index).ip
+        mac = site.node.run(["cat", f"/sys/class/net/{bridge}/address"]).stdout.strip()
+        whole = site.overlay.subnets[subnet]
+        rules.append(
+            f'meta ibrname "{bridge}" ip saddr {whole} ip daddr {whole} ip daddr != {own} ether daddr set {mac}'
+        )
+    chain = "chain before { type filter hook prerouting priority -350;\n" + "\n".join(rules) + "\n}"
+    quiet = site.sysctls(
+        {f"net.ipv4.conf.{site.overlay.bridge(subnet)}.send_redirects": "0" for subnet in site.subnets}
+        | {"net.ipv4.conf.all.send_redirects": "0"}
+    )
+    return [*actions, *quiet, site.table(chain, family="bridge")]
+
+
+def _partition(site: Site) -> list[Action]:
+    """The switch passes nothing between the node and the others; who runs the tests still reaches all."""
+    others = ", ".join(f'"port-{node.name}"' for node in site.others)
+    mine = f'"port-{site.node.name}"'
+    name = "bridge flatnet_fault"
+    rules = f"iifname {mine} oifname {{ {others} }} drop\niifname {{ {others} }} oifname {mine} drop"
+    return [
+        Action(
+            SWITCH,
+            f"nft -f - <<'RULES'\ntable {name} {{\n"
+            f"chain forward {{ type filter hook forward priority -210;\n{rules}\n}}\n}}\nRULES",
+            f"nft add table {name}; nft delete table {name}",
+        )
+    ]
+
+
+def _fault(name: str, imitates: str, source: str, rule: str, must: str, kind: str = "", may: str = "") -> Fault:
+    needed = tuple(must.split())
+    consequences = (*_but(*needed), *may.split())
+    return Fault(name, imitates, source, _forwarded(rule), needed, consequences, kind=tuple(kind.split()))
+
+
+FAULTS = (
+    Fault(
+        "forward-drop-other-backend",
+        "FORWARD is closed in the packet filter back end that the overlay does not write to.",
+        "https://github.com/weaveworks/weave/issues/3465",
+        _other_back_end,
+        must_fail=("NET-1", "CP-5"),
+        may_fail=("NET-6", *_but("NET-1")),
+        kind=("drops",),
+    ),
+    Fault(
+        "tunnel-port-dropped",
+        "A firewall on the node drops the tunnel's UDP port.",
+        "https://github.com/moby/moby/issues/33416",
+        _tunnel_in,
+        must_fail=("NET-1", "NET-7"),
+        may_fail=("CP-1", *_but("NET-1", "NET-7")),
+    ),
+    Fault(
+        "tunnel-one-way",
+        "Encapsulated packets of one node never arrive at one other; the way back works.",
+        "https://github.com/flannel-io/flannel/issues/2388",
+        _tunnel_one_way,
+        must_fail=("NET-1", "NET-7"),
+        may_fail=("CP-1", *_but("NET-1", "NET-7")),
+    ),
+    _fault(
+        "tcp-dropped",
+        "ICMP passes, so ping says all is well; TCP does not.",
+        "https://github.com/vmware/photon/issues/1321",
+        "meta l4proto tcp drop",
+        "NET-1",
+        "tcp",
+    ),
+    _fault(
+        "udp-dropped",
+        "A policy on the way knows TCP and ICMP only.",
+        "https://www.rfc-editor.org/rfc/rfc8085",
+        "meta l4proto udp drop",
+        "NET-1",
+        "udp",
+    ),
+    _fault(
+        "high-ports-dropped",
+        "Only the registered ports were opened; what listens on an ephemeral one is not reached.",
+        "https://www.rfc-editor.org/rfc/rfc6056",
+        "meta l4proto { tcp, udp } ct direction original th dport 49152-65535 drop",
+        "NET-5",
+        "port 61999",
+    ),
+    Fault(
+        "first-packet-lost",
+        "The first packet of a flow is lost to a race while the flow is entered into a table.",
+        "https://github.com/kubernetes/kubernetes/issues/56903",
+        _first_packet,
+        must_fail=("NET-1",),
+        may_fail=("DNS-1", *_but("NET-1")),
+        kind=("lost",),
+    ),
+    _fault(
+        "mtu-black-hole",
+        "Packets above 1400 bytes vanish and nobody says so.",
+        "https://github.com/moby/libnetwork/issues/2661",
+        "ip length > 1400 drop",
+        "PATH-1 PATH-3",
+        "MTU bytes",
+    ),
+    Fault(
+        "interface-mtu-above-tunnel",
+        "Containers believe in a larger MTU than the tunnel on their way has.",
+        "https://github.com/confidential-containers/cloud-api-adaptor/issues/67",
+        _tunnel_mtu,
+        must_fail=("PATH-1", "PATH-3"),
+        may_fail=_but("PATH-1", "PATH-3"),
+        kind=("MTU", "bytes"),
+    ),
+    Fault(
+        "fragments-dropped",
+        "A device drops IP fragments, so large datagrams never arrive.",
+        "https://github.com/docker/for-mac/issues/1311",
+        _fragments,
+        must_fail=("PATH-4",),
+        kind=("fragment", "8192", "8 KiB"),
+    ),
+    _fault(
+        "checksum-broken",
+        "Offloading and encapsulation disagree on who computes the checksum.",
+        "https://github.com/flannel-io/flannel/issues/1279",
+        "udp checksum set 0xdead",
+        "PATH-5",
+        "checksum",
+    ),
+    Fault(
+        "extra-hop",
+        "The node routes what it should bridge: one hop more, and the TTL with it.",
+        "https://github.com/vmware/vic/issues/2498",
+        _hop,
+        must_fail=("PATH-6",),
+        may_fail=tuple(
+            (
+                "NET-1 NET-2 NET-4 NET-5 NET-6 NET-7 ISO-1 ISO-2 ISO-3 ISO-4 ISO-5 ISO-7 ISO-9 HOST-1 HOST-2 HOST-3 "
+                "HOST-4 HOST-5 PATH-1 PATH-2 PATH-3 PATH-4"
+            ).split()
+        ),
+        kind=("routers", "hops"),
+        needs="nft -c add rule bridge x y 2>&1 | grep -q 'not supported' && exit 1; true",
+    ),
+    _fault(
+        "random-loss",
+        "One packet in five is lost.",
+        "https://github.com/moby/moby/issues/29024",
+        "numgen random mod 100 < 20 drop",
+        "NET-1",
+        "lost",
+    ),
+    Fault(
+        "partition",
+        "The switch between the nodes cuts one of them off.",
+        "https://github.com/hashicorp/consul/issues/3630",
+        _partition,
+        must_fail=("NET-1", "CP-2"),
+        may_fail=tuple(
+            "CP-1 DNS-1 DNS-4 DNS-5 DNS-6 DNS-7 DNS-8 DNS-9 DNS-10 DNS-11 NET-6 HOST-5 RES-1 RES-2 RES-3 RES-4".split()
+            + list(_but("NET-1"))
+        ),
+        where=Where.SWITCH,
+    ),
+)

@@ -1,0 +1,131 @@
+"""What is injected into a lab, kept in its run directory so that any process can heal it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..access import ClusterAccess
+from ..errors import HarnessError, LabError, UsageError
+from ..inventory import Inventory, Node
+from .model import SWITCH, Fault, Site
+
+TIMEOUT_S = 90.0
+_PATH = "PATH=/run/flatnet/bin:$PATH:/usr/sbin:/sbin\n"
+"""On a lab's node the engine's own iptables comes first."""
+
+
+@dataclass(frozen=True)
+class Injected:
+    """One fault that stands (or stood half made) in a lab."""
+
+    fault: str
+    node: str
+    undo: tuple[tuple[str, str], ...]
+    """(place, script), in the order in which they are to be run."""
+
+    def __str__(self) -> str:
+        return f"{self.fault}@{self.node}"
+
+
+def choose(known: Mapping[str, Fault], text: str, inventory: Inventory) -> tuple[Fault, Node]:
+    """FAULT or FAULT@NODE. Raises UsageError that says where the list is."""
+    name, _, place = text.partition("@")
+    if name not in known:
+        raise UsageError(f"fault {name!r} is unknown; `python -m lab faults` lists those there are")
+    nodes = {node.name: node for node in inventory.nodes}
+    if place and place not in nodes:
+        raise UsageError(f"fault {name}: there is no node {place!r}; nodes: {', '.join(nodes)}")
+    fault = known[name]
+    if place:
+        return fault, nodes[place]
+    every = list(inventory.nodes)
+    return fault, every[min(fault.default_node, len(every) - 1)]
+
+
+def inject(state: Path, inventory: Inventory, fault: Fault, node: Node) -> Injected:
+    """Make the fault stand in the lab whose run directory is `state`.
+
+    What undoes it is written down before anything is done. Raises LabError when it cannot be
+    made, and what was begun is undone then; UsageError when it stands already.
+    """
+    cluster = ClusterAccess(inventory)
+    try:
+        planned = fault.actions(Site(inventory, cluster, cluster.nodes[node.name]))
+        entry = Injected(fault.name, node.name, tuple((one.place, one.undo) for one in reversed(planned)))
+        with _entries(state) as entries:
+            if any((one.fault, one.node) == (fault.name, node.name) for one in entries):
+                raise UsageError(f"fault {entry} stands already; `python -m lab heal` takes it out")
+            entries.append(entry)
+        try:
+            for action in planned:
+                _run(inventory, cluster, action.place, action.do)
+        except HarnessError as error:
+            _undo(state, inventory, cluster, entry)
+            raise LabError(f"fault {entry} cannot be injected: {error}") from None
+    finally:
+        cluster.close()
+    return entry
+
+
+def heal(state: Path, inventory: Inventory) -> list[Injected]:
+    """Undo everything that is injected, the last first; returns what was healed. Raises HarnessError."""
+    standing = injected(state)
+    cluster = ClusterAccess(inventory)
+    try:
+        for entry in reversed(standing):
+            _undo(state, inventory, cluster, entry)
+    finally:
+        cluster.close()
+    return standing
+
+
+def injected(state: Path) -> list[Injected]:
+    """What stands in the lab now, the oldest first."""
+    with _entries(state) as entries:
+        return list(entries)
+
+
+def _undo(state: Path, inventory: Inventory, cluster: ClusterAccess, entry: Injected) -> None:
+    for place, script in entry.undo:
+        _run(inventory, cluster, place, script)
+    with _entries(state) as entries:
+        entries.remove(entry)
+
+
+def _run(inventory: Inventory, cluster: ClusterAccess, place: str, script: str) -> None:
+    if place != SWITCH:
+        done = cluster.nodes[place].run("/bin/sh -s", stdin=_PATH + script, timeout_s=TIMEOUT_S, check=False)
+        status, said = done.exit_status, done.stderr or done.stdout
+    else:
+        words = ["nsenter", f"--net={inventory.runner.switch}", "/bin/sh", "-s"]
+        ran = subprocess.run(words, input=script, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        status, said = ran.returncode, ran.stderr
+    if status != 0:
+        lines = said.strip().splitlines() or [f"exit status {status}"]
+        raise LabError(f"{place}: {lines[0]}")
+
+
+@contextlib.contextmanager
+def _entries(state: Path) -> Iterator[list[Injected]]:
+    """The register under its lock; what the caller leaves in the list is what is written."""
+    place = state / "faults.json"
+    with open(state / "faults.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = json.loads(place.read_text()) if place.exists() else []
+        before = [
+            Injected(one["fault"], one["node"], tuple((where, script) for where, script in one["undo"]))
+            for one in known
+        ]
+        entries = list(before)
+        yield entries
+        if entries != before:
+            draft = place.with_suffix(".draft")
+            draft.write_text(json.dumps([asdict(one) for one in entries], indent=1))
+            os.replace(draft, place)

@@ -1,0 +1,120 @@
+"""Runs on a lab's node: does to containers of a network what a broken plugin would do, once they start.
+
+move NETWORK OFFSET         its address becomes another one than Docker names
+add NETWORK ADDRESS PREFIX  it gets one address more, counted up from ADDRESS
+connect SIDE NETWORK...     it gets an interface on the Docker network SIDE
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Details = dict[str, Any]
+DONE: dict[str, Callable[[], object]] = {}
+"""What takes the change back, by the container's id."""
+
+
+def run(*words: str) -> str:
+    """Run a command; what it printed."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(*words, done.stderr, flush=True)
+    return done.stdout
+
+
+def inside(details: Details, *words: str) -> str:
+    """`ip` in a container's network namespace."""
+    return run("nsenter", "-t", str(details["State"]["Pid"]), "-n", "ip", *words)
+
+
+def interface(details: Details, address: str) -> str | None:
+    """The container's interface that has this address."""
+    for link in json.loads(inside(details, "-json", "-4", "address", "show") or "[]"):
+        if any(entry["local"] == address for entry in link["addr_info"]):
+            return str(link["ifname"])
+    return None
+
+
+def move(details: Details, network: str, offset: str) -> None:
+    """Give it another address than Docker names."""
+    entry = details["NetworkSettings"]["Networks"][network]
+    old = f"{entry['IPAddress']}/{entry['IPPrefixLen']}"
+    new = f"{ipaddress.ip_address(entry['IPAddress']) + int(offset)}/{entry['IPPrefixLen']}"
+    name = interface(details, entry["IPAddress"])
+    if name is None:
+        return
+
+    def give(mine: str, theirs: str) -> None:
+        inside(details, "address", "add", mine, "dev", name)
+        inside(details, "address", "del", theirs, "dev", name)
+        inside(details, "address", "replace", mine, "dev", name)  # the first one took its secondaries along
+        inside(details, "route", "replace", "default", "via", entry["Gateway"])
+
+    give(new, old)
+    DONE[details["Id"]] = lambda: give(old, new)
+
+
+def add(details: Details, network: str, first: str, prefix: str) -> None:
+    """Give it one address more."""
+    more = f"{ipaddress.ip_address(first) + len(DONE)}/{prefix}"
+    name = interface(details, details["NetworkSettings"]["Networks"][network]["IPAddress"])
+    if name is not None:
+        inside(details, "address", "add", more, "dev", name)
+        DONE[details["Id"]] = lambda: inside(details, "address", "del", more, "dev", name)
+
+
+def connect(details: Details, side: str) -> None:
+    """Give it one network more."""
+    if side not in details["NetworkSettings"]["Networks"]:
+        run("docker", "network", "connect", side, details["Id"])
+        DONE[details["Id"]] = lambda: run("docker", "network", "disconnect", "-f", side, details["Id"])
+
+
+def handle(container: str, mode: str, arguments: list[str]) -> None:
+    """Change a container that has just started, if it is in the network."""
+    found = json.loads(run("docker", "inspect", container) or "[]")
+    if not found or not found[0]["State"].get("Pid") or found[0]["Id"] in DONE:
+        return
+    networks = found[0]["NetworkSettings"]["Networks"]
+    if mode == "connect" and set(networks) & set(arguments[1:]):
+        connect(found[0], arguments[0])
+    elif mode == "move" and arguments[0] in networks:
+        move(found[0], *arguments)
+    elif mode == "add" and arguments[0] in networks:
+        add(found[0], *arguments)
+
+
+def leave(*_: object) -> None:
+    """End, taking everything back."""
+    raise SystemExit
+
+
+def main(mode: str, arguments: list[str]) -> None:
+    """Change the containers that run, then each that starts, until SIGTERM."""
+    signal.signal(signal.SIGTERM, leave)
+    words = ["docker", "events", "--filter", "type=container", "--filter", "event=start", "--format", "{{.ID}}"]
+    events = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert events.stdout is not None
+    try:
+        for container in run("docker", "ps", "-q").split():
+            handle(container, mode, arguments)
+        print("ready", flush=True)
+        for line in events.stdout:
+            handle(line.strip(), mode, arguments)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        events.kill()
+        running = set(run("docker", "ps", "-q", "--no-trunc").split())
+        for container, undo in DONE.items():
+            if container in running:
+                undo()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
