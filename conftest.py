@@ -23,4 +23,5 @@ pytest_plugins = [
     "fixtures.identity",
     "fixtures.filters",
     "fixtures.topology",
+    "fixtures.walkthrough",
 ]

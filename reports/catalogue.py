@@ -20,7 +20,7 @@ from .reading import read_yaml
 Facts = Mapping[str, bool | int | str]
 
 FACTS = (
-    "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart",
+    "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart", "overlay.proxy",
     "consul", "consul.servers", "nomad", "power", "switch",
 )  # fmt: skip
 """Names a declaration may use."""

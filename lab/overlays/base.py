@@ -27,6 +27,8 @@ class Capabilities:
     """Containers can be put into subnets that are promised to be separate."""
     restart: bool = True
     """A node's part in it can be stopped and started apart from the Docker engine."""
+    proxy: bool = False
+    """Containers enter it through a proxy of the Docker API."""
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,7 @@ class WeaveProxy(Weave):
     """Containers are created through the proxy's socket, and ask for their subnet by WEAVE_CIDR."""
 
     name = "weave-proxy"
+    capabilities = Capabilities(expose=True, subnets=True, proxy=True)
 
     def network_of(self, subnet: str) -> None:
         return None
