@@ -125,8 +125,6 @@ class Everything:
 def everything(tmp_path_factory: pytest.TempPathFactory, closed_port: int, ready: Warm) -> Everything:
     """All bad commands."""
     top = tmp_path_factory.mktemp("bad")
-    top.chmod(0o755)
-    top.parent.chmod(0o755)
 
     def run(index: int, bad: Bad) -> Outcome:
         place = Place(top / str(index))
