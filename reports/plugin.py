@@ -100,7 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     chosen = {name: config.getoption(name, None) for name in ("out", "gate", "disruptive", "known_issues", "baseline")}
     out = (chosen["out"] or config.rootpath / "reports" / "out").absolute()
-    folder = out / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
+    folder = out / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{os.getpid()}"
     if chosen["gate"] and any("::" in str(argument) for argument in config.args):
         raise pytest.UsageError("--gate judges the whole catalogue: give it folders, not single tests")
     try:

@@ -152,6 +152,8 @@ def test_every_test_asserts() -> None:
 
 def test_a_test_without_assertion_is_found() -> None:
     assert asserts_nothing("tests/x.py", "def test_x():\n    run()")
+    assert asserts_nothing("tests/x.py", "def run():\n    pass\n\ndef test_x():\n    run()")
+    assert not asserts_nothing("tests/x.py", "def told():\n    assert x\n\ndef test_x():\n    told()")
     assert not asserts_nothing("tests/x.py", "def test_x():\n    with pytest.raises(OSError):\n        run()")
 
 
