@@ -17,7 +17,7 @@ from .fetch import fetch
 from .inventory import dump
 from .overlays import OVERLAYS
 from .plan import LabSpec
-from .preflight import examine
+from .preflight import NO_NOMAD, Finding, examine, find_program
 from .readiness import boot
 
 
@@ -159,7 +159,10 @@ def _inventory(options: argparse.Namespace) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    findings = examine()
+    findings = [*examine(), Finding("program nomad", find_program("nomad") is not None, NO_NOMAD, fatal=False)]
+    for name, kind in sorted(OVERLAYS.items()):
+        lacking = kind.lacking()
+        findings.append(Finding(f"overlay {name}", lacking is None, lacking or "", fatal=False))
     for finding in findings:
         print(
             f"{'ok  ' if finding.holds else 'LACK'} {finding.what}" + ("" if finding.holds else f": {finding.way_out}")

@@ -29,6 +29,9 @@ PROGRAMS: dict[str, str] = {
 }
 """Program → the Debian package that brings it."""
 
+NO_NOMAD = "workloads and CP-3 do not apply; `python -m lab fetch nomad` gets it"
+"""What a machine without Nomad is told."""
+
 ALL_CAPABILITIES = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable \
 net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace \
 sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control \
