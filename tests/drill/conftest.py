@@ -113,7 +113,7 @@ class DrillLab:
 
     def suites(self, places: Sequence[str], *, faults: Sequence[str] = (), disruptive: bool = True) -> Ended:
         """Run these parts of the suites against the lab, with faults that stand meanwhile."""
-        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *places]
+        words = [sys.executable, "-m", "pytest", "-q", *places]
         words += ["--lab", self.name, "--out", str(self.folder)]
         words += [word for fault in faults for word in ("--fault", fault)]
         words += [] if disruptive else ["--no-disruptive"]

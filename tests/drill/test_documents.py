@@ -1,0 +1,41 @@
+"""The faults' declarations: consistent with the catalogue, and what docs/faults shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.faults import FAULTS
+from reports.catalogue import load
+
+from .conftest import ROOT
+from .document import inserted, picture
+
+CATALOGUE = load(ROOT / "suites" / "catalogue.yaml")
+PAGE, PICTURE = ROOT / "docs" / "faults.md", ROOT / "docs" / "faults.svg"
+
+
+def test_documentation_shows_the_faults_there_are(request: pytest.FixtureRequest) -> None:
+    """Table and picture are those of lab/faults; `./run tests/drill --regenerate` writes them."""
+    page, drawn = inserted(PAGE.read_text(), FAULTS), picture(FAULTS, CATALOGUE)
+    if request.config.getoption("regenerate", default=False):
+        PAGE.write_text(page)
+        PICTURE.write_text(drawn)
+    assert PAGE.read_text() == page, "docs/faults.md is not up to date: ./run tests/drill --regenerate"
+    assert PICTURE.read_text() == drawn, "docs/faults.svg is not up to date: ./run tests/drill --regenerate"
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_a_fault_names_requirements_that_there_are(name: str) -> None:
+    """What a fault expects is in the catalogue, and nothing is both needed and merely possible."""
+    fault = FAULTS[name]
+    assert {*fault.must_fail, *fault.may_fail} <= set(CATALOGUE), fault
+    assert not set(fault.must_fail) & set(fault.may_fail), fault
+    assert fault.source.startswith("https://"), fault.source
+
+
+def test_every_requirement_of_the_datapath_is_put_to_the_test() -> None:
+    """Each promise has faults that it must notice."""
+    noticed = {name for fault in FAULTS.values() for name in fault.must_fail}
+    assert {CATALOGUE[name].suite for name in noticed} >= {
+        "no_nat", "path", "expose", "dns", "isolation", "control_plane", "resilience",
+    }  # fmt: skip
