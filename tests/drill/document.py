@@ -22,8 +22,8 @@ def table(faults: Mapping[str, Fault]) -> str:
             f"`{fault.name}`",
             f"[{fault.imitates.rstrip('.')}]({fault.source})",
             fault.where.value,
-            ", ".join(fault.must_fail) or "–",
-            _ranges(fault.may_fail) or "–",
+            ", ".join(fault.must_fail) or "none",
+            _ranges(fault.may_fail) or "none",
         ]
         rows.append(f"| {' | '.join(words)} |")
     return "\n".join(rows)
@@ -33,8 +33,8 @@ def _ranges(requirements: Sequence[str]) -> str:
     """`DNS-1…3, NET-5` for DNS-1, DNS-2, DNS-3, NET-5."""
     numbers: dict[str, list[int]] = {}
     for name in requirements:
-        family, _, number = name.partition("-")
-        numbers.setdefault(family, []).append(int(number))
+        family, _, digits = name.partition("-")
+        numbers.setdefault(family, []).append(int(digits))
     parts = []
     for family in sorted(numbers):
         runs: list[list[int]] = []
