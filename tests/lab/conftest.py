@@ -99,13 +99,13 @@ class Place:
 
     def start(self, *words: str) -> Running:
         """`pytest …`, running."""
-        log = self.top / "log"
+        log = self.top / f"log-{len(traces.STARTED)}"
         with log.open("w") as stream:
             process = subprocess.Popen(
                 self.pytest_words(*words), cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
                 stdout=stream, stderr=stream,
             )  # fmt: skip
-        traces.STARTED.add(process.pid)
+        traces.STARTED.append(process)
         return Running(process, log)
 
     def pytest_words(self, *words: str) -> list[str]:
@@ -140,6 +140,7 @@ def _session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "compiled"))
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
+    traces.end_started()
 
 
 @pytest.fixture

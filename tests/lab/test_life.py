@@ -15,7 +15,17 @@ from typing import Any
 import pytest
 
 from tests.lab.conftest import ROOT, Place
-from tests.lab.traces import cgroups, descendants, machine, namespaces, namespaces_of_all, wait_gone, wait_until
+from tests.lab.traces import (
+    STARTED,
+    cgroups,
+    descendants,
+    holders,
+    machine,
+    namespaces,
+    wait_ended,
+    wait_gone,
+    wait_until,
+)
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -36,12 +46,12 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         inventory = place.lab("inventory", "--lab", "life").stdout
         again = place.lab("up", "--lab", "life")
         pids = {pid: name for pid, name in descendants().items() if pid not in others}
-        inside = namespaces(pids)
+        inside = holders(namespaces(pids))
     finally:
         down = place.lab("down", "--lab", "life")
     return {
         "up": up, "before": before, "during": during, "after": machine(), "hosts": hosts, "listed": listed,
-        "inventory": inventory, "again": again, "pids": pids, "namespaces": inside, "down": down, "place": place,
+        "inventory": inventory, "again": again, "pids": pids, "inside": inside, "down": down, "place": place,
     }  # fmt: skip
 
 
@@ -97,7 +107,7 @@ def test_down_leaves_nothing(life: dict[str, Any]) -> None:
     assert life["down"].returncode == 0, life["down"].stderr
     assert len(life["pids"]) > 10, "the look at the running lab found its processes"
     assert wait_gone(life["pids"]) == {}
-    assert life["namespaces"] and not life["namespaces"] & namespaces_of_all()
+    assert life["inside"] and wait_ended(life["inside"]) == {}
     assert cgroups("life") == []
     assert life["place"].left() == []
 
@@ -112,15 +122,31 @@ def test_killing_any_of_its_roots_ends_the_lab(lab: Command, run_dir: Path, vict
     launcher = int(re.search(r"^PPid:\s+(\d+)", status, re.M).group(1))  # type: ignore[union-attr]
     pids = {pid: name for pid, name in descendants().items() if pid not in others}
     assert {supervisor, launcher} <= set(pids)
-    inside = namespaces(pids)
+    inside = holders(namespaces(pids))
     os.kill({"supervisor": supervisor, "launcher": launcher}[victim], signal.SIGKILL)
     assert wait_gone(pids) == {}
-    assert inside and not inside & namespaces_of_all()
+    assert inside and wait_ended(inside) == {}
     assert before.difference(machine()) == []
     up = lab("up", "--lab", "crash", "--nodes", "1")
     assert up.returncode == 0, up.stdout + up.stderr
     lab("down", "--lab", "crash")
     assert cgroups("crash") == []
+
+
+def test_only_whole_labs_stay(place: Place) -> None:
+    others = descendants()
+    words = [sys.executable, "-m", "lab", "up", "--lab", "half", "--nodes", "1"]
+    with subprocess.Popen(words, cwd=ROOT, env=place.environment, stdout=subprocess.PIPE, text=True) as starting:
+        STARTED.append(starting)
+        assert starting.stdout is not None
+        assert "switch and manager" in starting.stdout.readline()
+        pids = {pid: name for pid, name in descendants().items() if pid not in {*others, starting.pid}}
+        inside = holders(namespaces(pids))
+        assert starting.poll() is None and len(pids) > 3
+        starting.kill()
+    assert wait_gone(pids) == {}
+    assert wait_ended(inside) == {}
+    assert wait_until(lambda: [*place.left(), *cgroups("half")], lambda left: not left) == []
 
 
 def test_a_lab_ends_with_the_process_that_owns_it(place: Place) -> None:

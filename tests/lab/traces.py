@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from lab.cgroups import PARENT, hierarchies
 
 PATIENCE_S = 15.0
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -29,8 +31,16 @@ _MACHINE = (
     "cat /proc/self/mountinfo",
     "sysctl net.ipv4.ip_forward net.ipv4.neigh.default.gc_thresh3",
 )
-STARTED: set[int] = set()
+STARTED: list[subprocess.Popen[Any]] = []
 """Processes that this one started and waits for itself."""
+
+
+def end_started() -> None:
+    """End what a test that failed left running."""
+    for process in STARTED:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ def adopt_orphans() -> None:
 def descendants() -> dict[int, str]:
     """{pid: command line} of everything below this process; the dead that it adopted are buried."""
     children: dict[int, list[int]] = {}
+    mine = {process.pid for process in STARTED}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -73,7 +84,7 @@ def descendants() -> dict[int, str]:
             pid = int(entry.name)
             if state != "Z":
                 children.setdefault(int(parent), []).append(pid)
-            elif int(parent) == os.getpid() and pid not in STARTED:
+            elif int(parent) == os.getpid() and pid not in mine:
                 os.waitpid(pid, os.WNOHANG)
     found, ahead = {}, list(children.get(os.getpid(), []))
     while ahead:
@@ -92,9 +103,27 @@ def namespaces(pids: Collection[int]) -> set[str]:
     return _links(pids) - _links([os.getpid()])
 
 
-def namespaces_of_all() -> set[str]:
-    """Every namespace that any process of the machine lives in."""
-    return _links([int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()])
+def holders(of: set[str]) -> dict[int, str]:
+    """{pid: start time} of every process of the machine that lives in one of these namespaces.
+
+    Once they have ended only a mount could keep the namespaces; their numbers are given to others then.
+    """
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return {pid: began for pid in pids if _links([pid]) & of and (began := _began(pid)) is not None}
+
+
+def wait_ended(of: Mapping[int, str]) -> dict[int, str]:
+    """Wait until all of these holders have ended; those that have not."""
+    return wait_until(lambda: {pid: began for pid, began in of.items() if _began(pid) == began}, lambda some: not some)
+
+
+def _began(pid: int) -> str | None:
+    """When a process started, in clock ticks since boot (proc(5)); None when it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
 
 
 def _links(pids: Collection[int]) -> set[str]:
@@ -110,7 +139,8 @@ def _links(pids: Collection[int]) -> set[str]:
 
 def cgroups(lab: str) -> list[str]:
     """Control groups of a lab, in every hierarchy."""
-    return [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/flatnet/{lab}")]
+    places = [tree.path / PARENT / lab for tree in hierarchies()]
+    return [str(place) for place in places if place.exists()]
 
 
 def files(*places: Path) -> list[str]:
