@@ -266,15 +266,18 @@ class WeaveProxy(Weave):
 
     def address_of(self, node: NodeAccess, details: Mapping[str, Any], subnet: str) -> IPv4Address:
         """By Weave's word: Docker knows the container's address on docker0 alone."""
-        name = details["Name"].lstrip("/")
         try:
-            answer = self._ask(node, f"/ip/{details['Id']}/{self.subnets[subnet]}")
+            found = self._ask(node, f"/ip/{details['Id']}/{self.subnets[subnet]}").split()
         except HarnessError as error:
+            found, reason = [], str(error).splitlines()[-1]
+        else:
+            reason = "it has none there"
+        if not found:
+            name = details["Name"].lstrip("/")
             raise HarnessError(
-                f"container {name} on {node.name}: Weave names no address in {self.subnets[subnet]}: "
-                f"{str(error).splitlines()[-1]}"
-            ) from None
-        return IPv4Interface(answer.strip()).ip
+                f"container {name} on {node.name}: Weave names no address in {self.subnets[subnet]}: {reason}"
+            )
+        return IPv4Interface(found[0]).ip
 
     def holders(self, node: NodeAccess) -> list[tuple[str, str]]:
         names = {handle.id: handle.name for handle in node.docker.containers.list(ignore_removed=True)}
