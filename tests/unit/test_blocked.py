@@ -139,3 +139,8 @@ def test_no_other_refusal_is_a_proof(code: int | None) -> None:
 def test_many_leaks_are_counted_and_some_shown() -> None:
     text = str(sandwich(*[heard(None)(good(UDP))] * 15))
     assert "15 of 15 attempts went through" in text and "and 3 more" in text
+    assert "more; the ledger" not in str(sandwich(good(UDP)))
+
+
+def test_no_route_is_no_proof_unless_that_is_said_to_be_the_claim() -> None:
+    assert weigh(mesh(good(UDP).unsent(errno.ENETUNREACH)), mesh(CONTROL), mesh(CONTROL)).unproved
