@@ -64,12 +64,17 @@ def picture(faults: Mapping[str, Fault], catalogue: Mapping[str, Requirement]) -
     for row, fault in enumerate(faults.values()):
         y = TOP + CELL * row
         lines.append(f'<text x="{LEFT - 6}" y="{y + 11}" text-anchor="end">{escape(fault.name)}</text>')
+        lines.append(
+            f'<rect x="{LEFT}" y="{y}" width="{CELL * len(columns) - 1}" height="{CELL - 1}" fill="{COLOURS["hold"]}"/>'
+        )
         for place, name in enumerate(columns):
-            what = "must" if name in fault.must_fail else "may" if name in fault.may_fail else "hold"
+            if name not in {*fault.must_fail, *fault.may_fail}:
+                continue
+            what = "must" if name in fault.must_fail else "may"
             x = LEFT + CELL * place
             lines.append(
                 f'<rect x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" fill="{COLOURS[what]}">'
-                f"<title>{escape(fault.name)}: {name} {what}{' fail' if what != 'hold' else ''}</title></rect>"
+                f"<title>{escape(fault.name)}: {name} {what} fail</title></rect>"
             )
             if what == "must":
                 lines.append(f'<circle cx="{x + 7}" cy="{y + 7}" r="2.5" fill="#ffffff"/>')
