@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
+from lab.inventory import Inventory
 from reports.catalogue import load
 from reports.table import PLACE, table
 
@@ -17,6 +22,9 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 CATALOGUE = load(ROOT / "suites" / "catalogue.yaml")
 LINK = re.compile(r"\]\(([^)#]+)(?:#([^)]+))?\)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+CODE = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
+KEY = re.compile(r"^\| `([a-z_.\[\]]+)` \|\s*([^|\n]*?)\s*\|", re.M)
+LAB = re.compile(r"python -m lab ([a-z-]+)")
 FOREIGN = {"--network", "--ip", "--rm", "--name", "--from", "--privileged", "--net"}
 """Options of other programs that pages mention: docker's, unshare's, `lab fetch`'s."""
 
@@ -53,3 +61,50 @@ def test_options_that_pages_mention_exist() -> None:
         if option not in known and option not in FOREIGN
     }
     assert not unknown
+
+
+def test_commands_of_the_lab_that_pages_mention_exist() -> None:
+    words = [sys.executable, "-m", "lab", "--help"]
+    known = set(
+        re.findall(r"^    ([a-z-]+)\b", subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stdout, re.M)
+    )
+    mentioned = {(page.name, name) for page in PAGES for name in LAB.findall(page.read_text())}
+    assert mentioned
+    assert {pair for pair in mentioned if pair[1] not in known} == set()
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(key as a cluster file's reader knows it, default as text) of every leaf of the model."""
+    for name, field in model.model_fields.items():
+        parts = [field.annotation, *get_args(field.annotation)]
+        inner = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+        several = "[]" if str(field.annotation).startswith("tuple") and inner else ""
+        if inner:
+            yield from keys(inner[0], f"{prefix}{name}{several}.")
+        elif field.is_required():
+            yield f"{prefix}{name}", "required"
+        else:
+            default = field.default
+            shown = str(default).lower() if isinstance(default, bool) else str(default)
+            yield f"{prefix}{name}", "" if default in (None, {}) else f"`{shown}`"
+
+
+def test_the_keys_of_a_cluster_file_are_the_inventorys() -> None:
+    page = (ROOT / "docs" / "running-on-a-cluster.md").read_text()
+    said = {key: default.strip().removesuffix(" in `power`") for key, default in KEY.findall(page)}
+    assert said == dict(keys(Inventory))
+
+
+def test_examples_of_tests_are_whole() -> None:
+    examples = CODE.findall((ROOT / "docs" / "writing-a-test.md").read_text())
+    assert examples
+    for text in examples:
+        compile(text, "writing-a-test.md", "exec")
+        for module, names in re.findall(r"^from ([\w.]+) import (.+)$", text, re.M):
+            assert [name for name in names.split(", ") if not hasattr(importlib.import_module(module), name)] == []
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    page = (ROOT / "README.md").read_text()
+    missing = [one.name for one in (ROOT / "docs").glob("*.md") if f"docs/{one.name}" not in page]
+    assert missing == []
