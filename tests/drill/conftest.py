@@ -56,7 +56,7 @@ def _fixtures(item: pytest.Item) -> Sequence[str]:
 
 
 @cache
-def tests_of() -> dict[str, tuple[str, ...]]:
+def proofs_of() -> dict[str, tuple[str, ...]]:
     """{requirement: the tests that prove it}, as pytest names them, read from the suites' source."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted((ROOT / "suites").rglob("test_*.py")):

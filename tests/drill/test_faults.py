@@ -11,7 +11,7 @@ import pytest
 from lab.faults import FAULTS, Fault
 from reports.catalogue import load
 
-from .conftest import LOOKOUTS, PAIR, ROOT, SCORE, DrillLab, Ended, tests_of
+from .conftest import LOOKOUTS, PAIR, ROOT, SCORE, DrillLab, Ended, proofs_of
 
 CATALOGUE = load(ROOT / "suites" / "catalogue.yaml")
 FOLDERS = ("no_nat", "path", "expose", "dns", "isolation", "control_plane")
@@ -29,7 +29,7 @@ def places(fault: Fault, config: pytest.Config) -> list[str]:
 
 
 def _tests(*requirements: str) -> list[str]:
-    return list(dict.fromkeys(test for name in requirements for test in tests_of()[name]))
+    return list(dict.fromkeys(test for name in requirements for test in proofs_of()[name]))
 
 
 def node_of(fault: Fault) -> str:
