@@ -80,12 +80,9 @@ class Place:
         }
 
     def left(self) -> list[str]:
-        """What a command left there, reports apart."""
-        return [
-            name
-            for name in traces.files(self.run, self.top / "tmp", self.top / "state")
-            if name != str(self.top / "tmp")
-        ]
+        """What a command left there; reports, and the folders that pytest keeps of its last runs, apart."""
+        temporary = (path for path in (self.top / "tmp").glob("*") if not path.name.startswith("pytest-of-"))
+        return traces.files(self.run, self.top / "state" / "flatnet", *temporary)
 
     def lab(self, *words: str, timeout: float = COMMAND_TIMEOUT_S) -> Result:
         """`python -m lab …`"""
