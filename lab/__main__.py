@@ -114,7 +114,8 @@ def _up(options: argparse.Namespace) -> None:
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     lab = embedded.up(spec, stay=True, progress=print_progress)
-    print(f"lab {lab.name}: pytest suites --lab {lab.name} · python -m lab enter u1 · python -m lab down")
+    named = "" if lab.name == "lab" else f" --lab {lab.name}"
+    print(f"lab {lab.name}: pytest suites --lab {lab.name} · python -m lab enter{named} u1 · python -m lab down{named}")
 
 
 def print_progress(step: str, seconds: float) -> None:
