@@ -152,6 +152,7 @@ def download(place: str, target: Path) -> None:
         else:
             shutil.copyfile(place, target)
     except urllib.error.HTTPError as error:
+        error.close()
         raise LabError(f"fetch: {place}: HTTP status {error.code}") from None
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
