@@ -27,10 +27,12 @@ from .conftest import ROOT, lab_command
 T = TypeVar("T")
 NODES = 2
 BRIDGED = {"bridge": "bridge", "tunnel": "vxlan"}
+ROUTED = {"bridge": "bridge", "router": "veth"}
 KINDS = {
     "vxlan": BRIDGED,
     "swarm": BRIDGED,
-    **dict.fromkeys(("weave-plugin", "weave-proxy"), {"bridge": "bridge", "router": "veth"}),
+    "weave-plugin": ROUTED,
+    "weave-proxy": ROUTED,
 }
 """Of the links that an overlay has per subnet, by role: what the kernel calls them."""
 DEAF_TO_SUBNETS = {"weave-plugin"}
