@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--underlay", type=_network, default=IPv4Network("192.168.56.0/24"), metavar="CIDR")
     made.add_argument("--range", type=_network, default=IPv4Network("10.32.0.0/16"), metavar="CIDR")
     made.add_argument("--subnet-prefix", type=int, default=24, metavar="BITS")
+    made.add_argument("--no-nomad", dest="nomad", action="store_false", help="leave Nomad out, which takes longest")
     named(command("down", _down, "end a lab; nothing of it stays"))
     command("list", _list, "labs that are up")
     made = command("enter", _enter, "a shell on a node")
@@ -111,6 +112,7 @@ def _up(options: argparse.Namespace) -> None:
         underlay=options.underlay,
         range=options.range,
         subnet_prefix=options.subnet_prefix,
+        nomad=options.nomad,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     lab = embedded.up(spec, stay=True, progress=print_progress)

@@ -39,6 +39,8 @@ class LabSpec:
     underlay: IPv4Network = IPv4Network("192.168.56.0/24")
     range: IPv4Network = IPv4Network("10.32.0.0/16")
     subnet_prefix: int = 24
+    nomad: bool = True
+    """Nomad runs in it, where the machine has one: it takes longer to come than all the rest."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):
@@ -81,9 +83,9 @@ class LabSpec:
 def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: int | None = None) -> Inventory:
     """The inventory that the lab of `spec` emits; without pids, the planned one.
 
-    Nomad is in it where the machine has one (`python -m lab fetch nomad`).
+    Nomad is in it where it is wanted and the machine has one (`python -m lab fetch nomad`).
     """
-    nomad = Nomad() if find_program("nomad") is not None else None
+    nomad = Nomad() if spec.nomad and find_program("nomad") is not None else None
     ssh = Ssh(key=spec.state / "keys" / "runner", known_hosts=spec.state / "known_hosts")
     commands = Commands(
         stop_docker=SV.format(action="stop", service="docker"),

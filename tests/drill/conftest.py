@@ -132,7 +132,7 @@ class DrillLab:
 def drill_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillLab]:
     """Up for the session; ended with `lab down`, whatever stands in it."""
     lab = DrillLab(f"drill-{os.getpid()}", tmp_path_factory.mktemp("drill"), random.SystemRandom().randrange(10_000))
-    lab.command("up")
+    lab.command("up", "--no-nomad")
     try:
         yield lab
     finally:

@@ -153,7 +153,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A place with a lab of two nodes, `lab`, that the tests share and leave as it was."""
     made = Place(tmp_path_factory.mktemp("kept"))
     try:
-        up = made.lab("up", "--nodes", "2")
+        up = made.lab("up", "--nodes", "2", "--no-nomad")
         assert up.returncode == 0, up.stdout + up.stderr
         yield made
     finally:

@@ -115,7 +115,7 @@ def test_down_leaves_nothing(life: dict[str, Any]) -> None:
 @pytest.mark.parametrize("victim", ["supervisor", "launcher"])
 def test_killing_any_of_its_roots_ends_the_lab(lab: Command, run_dir: Path, victim: str) -> None:
     before, others = machine(), descendants()
-    assert lab("up", "--lab", "crash", "--nodes", "2").returncode == 0
+    assert lab("up", "--lab", "crash", "--nodes", "2", "--no-nomad").returncode == 0
     state = run_dir / "crash"
     supervisor = json.loads((state / "state.json").read_text())["supervisor"]
     status = Path(f"/proc/{supervisor}/status").read_text()
@@ -127,7 +127,7 @@ def test_killing_any_of_its_roots_ends_the_lab(lab: Command, run_dir: Path, vict
     assert wait_gone(pids) == {}
     assert inside and wait_ended(inside) == {}
     assert before.difference(machine()) == []
-    up = lab("up", "--lab", "crash", "--nodes", "1")
+    up = lab("up", "--lab", "crash", "--nodes", "1", "--no-nomad")
     assert up.returncode == 0, up.stdout + up.stderr
     lab("down", "--lab", "crash")
     assert cgroups("crash") == []
@@ -135,7 +135,7 @@ def test_killing_any_of_its_roots_ends_the_lab(lab: Command, run_dir: Path, vict
 
 def test_only_whole_labs_stay(place: Place) -> None:
     others = descendants()
-    words = [sys.executable, "-m", "lab", "up", "--lab", "half", "--nodes", "1"]
+    words = [sys.executable, "-m", "lab", "up", "--lab", "half", "--nodes", "1", "--no-nomad"]
     with subprocess.Popen(words, cwd=ROOT, env=place.environment, stdout=subprocess.PIPE, text=True) as starting:
         STARTED.append(starting)
         assert starting.stdout is not None

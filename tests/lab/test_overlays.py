@@ -66,7 +66,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """A fresh lab of two nodes with the overlay, where the machine has what it needs."""
     possible(request.param)
     run_dir, name = tmp_path_factory.mktemp("run"), request.param
-    up = lab_command("up", "--lab", name, "--overlay", name, "--nodes", str(NODES), run_dir=run_dir)
+    up = lab_command("up", "--lab", name, "--overlay", name, "--nodes", str(NODES), "--no-nomad", run_dir=run_dir)
     assert up.returncode == 0, up.stdout + up.stderr
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(max_workers=1) as thread:
         patch.setenv("FLATNET_RUN", str(run_dir))
