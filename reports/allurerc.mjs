@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 
 export default {
-  name: "Flatnet",
+  name: `Flatnet: ${process.env.FLATNET_VERDICT ?? "no verdict"}`,
   // What allure-pytest adds of its own accord and the reader has no use for.
   hideLabels: ["framework", "host", "language", "package", "parentSuite", "subSuite", "suite", "thread"],
   // Allure's two kinds of red, in the words of Flatnet's verdict.

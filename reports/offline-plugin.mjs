@@ -4,6 +4,10 @@
 // network whenever someone opens it, and no option prevents that. A report about
 // a private network is nobody else's business: the script is taken out, and a
 // content security policy forbids the page to fetch anything by itself.
+//
+// Above the page stands what Flatnet decided (reports/page.py writes it).
+import { readFileSync } from "node:fs";
+
 import AwesomePlugin from "@allurereport/plugin-awesome";
 
 const ANALYTICS = /<script async src="https:[^"]*"><\/script>\s*<script>[^<]*gtag\([^<]*<\/script>/;
@@ -17,6 +21,11 @@ function takeOffline(page) {
   if (!ANALYTICS.test(page) || !page.includes(CHARSET)) {
     throw new Error("offline-plugin.mjs does not know this Allure's page: check what it loads, then adapt the plugin");
   }
+  const banner = process.env.FLATNET_BANNER ? readFileSync(process.env.FLATNET_BANNER, "utf8") : "";
+  if (!/<body[^>]*>/.test(page)) {
+    throw new Error("offline-plugin.mjs does not know this Allure's page: it has no body to put the verdict into");
+  }
+  page = page.replace(/<body[^>]*>/, (body) => `${body}${banner}`);
   return page.replace(ANALYTICS, "").replace(CHARSET, `${CHARSET}\n    ${POLICY}`);
 }
 

@@ -60,6 +60,7 @@ class RunInfo:
 
 
 RUN = pytest.StashKey[RunInfo]()
+_CATALOGUE = pytest.StashKey[dict[str, Requirement]]()
 _DESELECTED = pytest.StashKey[list[pytest.Item]]()
 
 
@@ -106,7 +107,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         known = known_issues.load(chosen["known_issues"], date.today()) if chosen["known_issues"] else ()
         baseline = json.loads(chosen["baseline"].read_text()) if chosen["baseline"] else None
-        catalogue = load(config.rootpath / "suites" / "catalogue.yaml")
+        catalogue = _catalogue(config)
     except (CatalogueError, known_issues.KnownIssuesError) as error:
         raise pytest.UsageError(str(error)) from None
     except (OSError, ValueError) as error:
@@ -130,6 +131,13 @@ def pytest_configure_node(node: Any) -> None:
     info = node.config.stash.get(RUN, None)
     if info is not None:
         node.workerinput["flatnet_folder"] = str(info.folder)
+
+
+def _catalogue(config: pytest.Config) -> dict[str, Requirement]:
+    """The catalogue, read once a process: xdist's workers have no run of their own."""
+    if _CATALOGUE not in config.stash:
+        config.stash[_CATALOGUE] = load(config.rootpath / "suites" / "catalogue.yaml")
+    return config.stash[_CATALOGUE]
 
 
 def _requirements(item: pytest.Item) -> list[str]:
@@ -218,8 +226,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     promise = Path(str(item.path)).parent.name
     allure.dynamic.epic(promise)
+    catalogue = _catalogue(item.config)
     for name in names:
-        allure.dynamic.feature(name)
+        allure.dynamic.feature(f"{name} {catalogue[name].statement}" if name in catalogue else name)
         allure.dynamic.story(name)
         allure.dynamic.tag(name)
         allure.dynamic.label("requirement", name)
@@ -245,11 +254,11 @@ class _Recorder:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
         info = self._info
         _decide(info, session, _planned(info.folder), int(exitstatus))
-        page = Page(info.folder) if info.ledger.results({}) else None
+        page = Page(info.folder, info.document, info.catalogue) if info.ledger.results({}) else None
         result = yield
-        problem = page.finish(info.document) if page is not None else None
+        problem = page.finish() if page is not None else None
         if page is None:
-            (info.folder / "index.html").write_text(plain(info.document), encoding="utf-8")
+            (info.folder / "index.html").write_text(plain(info.document, info.catalogue), encoding="utf-8")
         if problem is not None:
             info.notes.append(f"index.html is the plain one: {problem}")
         _link_latest(info)

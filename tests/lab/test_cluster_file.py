@@ -55,9 +55,20 @@ def test_a_cluster_file_gives_the_verdict_of_the_lab(kept: Place, cluster_file: 
         return {name: (entry["status"], entry["passed"]) for name, entry in document["requirements"].items()}
 
     assert proved(of_cluster) == proved(of_lab)
+    _assert_page_tells(kept.out / "latest" / "index.html", of_cluster)
     assert proved(of_cluster)["HOST-2"] == ("pass", 2)
     assert "before_expose" not in as_cluster.stdout, "proofs that disturb are left out of a cluster of somebody's"
     assert not (kept.top / "state" / "flatnet").exists()
+
+
+def _assert_page_tells(page: Path, document: dict[str, Any]) -> None:
+    """Above Allure's tests, which its generator put there, stand the verdict and every requirement."""
+    text = page.read_text(encoding="utf-8")
+    head = text[text.index("<body") :].partition("</table></div>")[0]
+    assert f"<b>{document['verdict']} (" in head
+    assert "allure" in text.partition("</table></div>")[2]
+    rows = {name for name, entry in document["requirements"].items() if f">{name}<td>{entry['level']}" in head}
+    assert rows == set(document["requirements"])
 
 
 def test_the_inventory_as_printed_is_a_cluster_file(
