@@ -68,7 +68,8 @@ _STYLE = (
     "border-bottom:1px solid #c8ccd1}.flatnet summary{cursor:pointer}.flatnet .frame{max-height:60vh;overflow:auto}"
     ".flatnet table{border-collapse:collapse}.flatnet td,.flatnet th{padding:.2em .6em;text-align:left;"
     "vertical-align:top;border-top:1px solid #e3e6ea}.flatnet pre{white-space:pre-wrap;margin:0}"
-    ".flatnet b,.flatnet th{font-weight:bold}.flatnet .pass{background:#e6f4ea}.flatnet .fail{background:#fde0dc}.flatnet .error,.flatnet .not-proved"
+    ".flatnet b,.flatnet th{font-weight:bold}.flatnet .pass{background:#e6f4ea}.flatnet .fail{background:#fde0dc}"
+    ".flatnet .error,.flatnet .not-proved"
     "{background:#fff3cd}</style>"
 )
 

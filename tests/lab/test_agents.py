@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -91,6 +92,33 @@ def _soon(do: object, *arguments: object) -> threading.Thread:
 def test_the_bench_itself_works(bench: Bench) -> None:
     assert not bench.run().unanswered
     assert len(bench.run().deliveries) == 6
+
+
+_OCCUPY = """\
+import socket, sys
+held = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for port in sys.argv[1:]]
+for port, sock in zip(sys.argv[1:], held):
+    sock.bind(("0.0.0.0", int(port)))
+print("bound", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(("taken", "works"), [(3, True), (4, False)])
+def test_somebody_elses_port_is_left_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, taken: int, works: bool
+) -> None:
+    monkeypatch.setattr("fixtures.probes.mesh.PORTS", range(20000, 20004))
+    words = ["nsenter", "-t", str(bench.nodes["n2"]), "-n", sys.executable, "-c", _OCCUPY]
+    with subprocess.Popen(
+        [*words, *map(str, range(20000, 20000 + taken))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as squatter:
+        assert squatter.stdout is not None and squatter.stdout.readline() == b"bound\n"
+        if works:
+            assert not bench.run().unanswered
+        else:
+            with pytest.raises(HarnessError, match=r"n2: TCP port 2000\d in the node: Address already in use"):
+                bench.run()
 
 
 @pytest.mark.parametrize("when", ["before", "during"])
