@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import docker
@@ -64,6 +65,11 @@ class _Connection(SSHConnection):
         channel = self._shell.channel(self._dial)
         channel.settimeout(self.timeout)
         self.sock = channel
+
+    def close(self) -> None:
+        # A pool that is forgotten closes its connections, also those of a node that is off.
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            super().close()
 
 
 class _Pool(SSHConnectionPool):
