@@ -46,8 +46,8 @@ class NodeAccess:
         return self.shell.run(command, timeout_s=timeout_s, stdin=stdin, check=check)
 
     def reset_docker(self) -> None:
-        """Forget the engine's client (after the engine was restarted)."""
-        self._docker = None
+        """Forget the engine's clients, whose connections a restart of it ends."""
+        self._engines.clear()
 
     def reset(self) -> None:
         """Forget connections (after the node or its engine was restarted)."""

@@ -78,6 +78,13 @@ class _Pool(SSHConnectionPool):
         self._shell = shell
         self._dial = dial
 
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        """A connection that is not known to have ended; the SDK's pool hands out any."""
+        found = super()._get_conn(timeout)
+        if found.sock is not None and (found.sock.closed or found.sock.eof_received):
+            found.close()  # it is opened anew when it is used
+        return found
+
     def _new_conn(self) -> _Connection:
         return _Connection(self._shell, self._dial, self.timeout)
 

@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from lab import embedded
+from lab import embedded, operations
 from lab.access import ClusterAccess, NodeAccess
 from lab.errors import HarnessError
 from lab.images import DEMO_IMAGE
 from lab.overlays import OVERLAYS, Overlay, adapter
+from lab.waiting import wait_for
 
 from .conftest import ROOT, lab_command
 
@@ -223,3 +224,17 @@ def test_containers_reach_each_other_without_nat_on_every_overlay(deployed: Depl
     assert statuses["NET-1"] == "pass", done.stdout
     assert not {"fail", "error"} & set(statuses.values()), statuses
     assert done.returncode == 0, done.stdout
+
+
+def test_an_engines_client_outlives_its_restart(deployed: Deployed) -> None:
+    node = deployed.cluster.nodes["u2"]
+
+    def restart() -> str:
+        before = node.docker.version()["Version"]
+        operations.stop_docker(node)
+        operations.start_docker(node)
+        wait_for("engine of u2", lambda: None if node.run("docker version", check=False).exit_status == 0 else "down")
+        return f"{before} {node.docker.version()['Version']}"
+
+    before, after = deployed.do(restart).split()
+    assert before == after
