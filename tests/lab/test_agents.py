@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
 
@@ -119,6 +119,26 @@ def test_somebody_elses_port_is_left_alone(
         else:
             with pytest.raises(HarnessError, match=r"n2: TCP port 2000\d in the node: Address already in use"):
                 bench.run()
+
+
+def test_a_chosen_port_is_waited_for(bench: Bench) -> None:
+    """A client may have it for the moment, and what was opened before it was found taken is given back."""
+    bench.edges = [replace(edge, port=port) for edge in bench.edges for port in (20001, 20002)]
+    words = ["nsenter", "-t", str(bench.nodes["n2"]), "-n", sys.executable, "-c", _OCCUPY, "20002"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as squatter:
+        assert squatter.stdout is not None and squatter.stdout.readline() == b"bound\n"
+        asked = bench.agents["n2"].call
+
+        def leave_after_refusal(operation: str, *arguments: object, **named: object) -> object:
+            try:
+                return asked(operation, *arguments, **named)  # type: ignore[arg-type]
+            except HarnessError:
+                squatter.kill()
+                raise
+
+        bench.agents["n2"].call = leave_after_refusal  # type: ignore[method-assign, assignment]
+        assert not bench.run().unanswered
+        assert squatter.wait() < 0, "it was refused once"
 
 
 @pytest.mark.parametrize("when", ["before", "during"])
