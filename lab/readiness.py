@@ -21,6 +21,8 @@ from .preflight import NO_NOMAD, find_program
 from .waiting import READY_TIMEOUT_S, wait_for
 
 Progress = Callable[[str, float], None]
+BOOT_TIMEOUT_S = 100.0
+"""An engine whose containers hang on a plugin that runs in a container waits for it in vain, again and again."""
 
 
 def make_ready(inventory: Inventory, progress: Progress) -> None:
@@ -74,7 +76,7 @@ def boot(inventory: Inventory, name: str) -> None:
     try:
         node = cluster.nodes[name]
         _ssh_ready(node)
-        _docker_ready(node)
+        _docker_ready(node, timeout_s=BOOT_TIMEOUT_S)
         adapter(inventory).start(node)
         if inventory.nomad is not None:
             _nomad_ready(inventory, by=name)
@@ -93,11 +95,11 @@ def _ssh_ready(node: NodeAccess) -> None:
     wait_for(f"node {node.name}: sshd", look)
 
 
-def _docker_ready(node: NodeAccess) -> None:
+def _docker_ready(node: NodeAccess, *, timeout_s: float = READY_TIMEOUT_S) -> None:
     socket_path = node.node.docker.removeprefix("unix://")
     script = f"until curl -sf --unix-socket {socket_path} http://docker/_ping >/dev/null; do sleep 0.02; done"
     fallback = f"until docker --host {node.node.docker} version >/dev/null 2>&1; do sleep 0.05; done"
-    node.run(f"if command -v curl >/dev/null; then {script}; else {fallback}; fi", timeout_s=READY_TIMEOUT_S)
+    node.run(f"if command -v curl >/dev/null; then {script}; else {fallback}; fi", timeout_s=timeout_s)
     _ = node.docker
 
 

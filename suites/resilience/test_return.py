@@ -4,7 +4,7 @@ from fixtures.cluster import ClusterNode
 from fixtures.requirements import disruptive, requirement
 from fixtures.resilience import Trial
 
-ENGINE_S = 20.0
+ENGINE_S = 45.0
 NODE_S = 45.0
 HEAL_S = 45.0
 OVERLAY_S = 15.0
