@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import consul
+import docker
 import requests
 
 from . import catalog, nomad
@@ -104,8 +105,12 @@ def _docker_ready(node: NodeAccess, *, timeout_s: float = READY_TIMEOUT_S) -> No
 
 
 def load_demo_image(node: NodeAccess) -> None:
-    """Load the demo image into the node's engine."""
-    node.docker.images.load(demo_image())
+    """Load the demo image into the node's engine. Raises HarnessError when it refuses."""
+    try:
+        node.docker.images.load(demo_image())
+    except (docker.errors.DockerException, requests.RequestException, OSError, EOFError) as error:
+        words = str(error) or "the connection was lost"
+        raise HarnessError(f"node {node.name}: Docker refused the demo image: {words}") from None
 
 
 def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:

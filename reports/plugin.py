@@ -308,6 +308,12 @@ def _decide(info: RunInfo, session: pytest.Session, plan: _Plan, code: int) -> N
     if code == pytest.ExitCode.TESTS_FAILED and not (problems or any(one.outcome in _NOT_GOOD for one in results)):
         problems.append("pytest counts a failure that no test reported")
     info.notes += problems
+    judged = {one.requirement.id for one in verdict.requirements}
+    info.notes += [
+        f"{one.nodeid} proves no requirement that is judged here; {one.outcome}: {one.reason}"
+        for one in results
+        if one.outcome in _NOT_GOOD and not judged.intersection(one.requirements)
+    ]
     if problems and verdict.exit_code != EXIT_FAILED:
         verdict = replace(verdict, verdict="error", exit_code=EXIT_UNUSABLE)
     if code in _KEPT_CODES:

@@ -235,6 +235,14 @@ def test_a_suite_that_cannot_be_imported_is_an_error(suites: SmallSuites) -> Non
     assert suites.run("suites", "--continue-on-collection-errors").verdict == ("error", 3)
 
 
+def test_a_stray_test_that_breaks_is_named(suites: SmallSuites) -> None:
+    suites.suite("one", **BOTH)
+    suites.write("suites/elsewhere/test_stray.py", "def test_stray():\n    raise OSError('no socket')")
+    done = suites.run()
+    assert done.verdict == ("error", 3)
+    assert "test_stray proves no requirement that is judged here; error: no socket" in done.output
+
+
 def test_interrupted(suites: SmallSuites) -> None:
     suites.suite("one", one=PASSES, two="ONE-2: raise KeyboardInterrupt")
     done = suites.run(apart=True)
