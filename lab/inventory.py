@@ -12,11 +12,21 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from .errors import InventoryError
 from .reading import in_words, read_mapping
 
+
+def _no_number(value: object) -> object:
+    """YAML reads `10` and `no` as numbers, which ipaddress would take for addresses."""
+    if isinstance(value, int):
+        raise ValueError("write an address as text, such as 10.32.0.0/16")
+    return value
+
+
+Address = Annotated[IPv4Address, BeforeValidator(_no_number)]
+Network = Annotated[IPv4Network, BeforeValidator(_no_number)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
 
@@ -53,7 +63,7 @@ class Node(_Strict):
     """One machine that runs containers."""
 
     name: Name
-    address: IPv4Address
+    address: Address
     ssh: Ssh
     docker: str = Field(default="unix:///var/run/docker.sock", pattern=r"^unix:///")
     consul_server: bool = False
@@ -67,8 +77,8 @@ class Overlay(_Strict):
     """The container network: its adapter, its range, and the subnets cut from it."""
 
     name: str
-    range: IPv4Network
-    subnets: dict[Name, IPv4Network] = Field(min_length=1)
+    range: Network
+    subnets: dict[Name, Network] = Field(min_length=1)
     options: dict[str, str | int | bool] = {}
 
 
@@ -105,7 +115,7 @@ class Inventory(_Strict):
 
     name: Name
     kind: Literal["embedded", "cluster"] = "cluster"
-    underlay: IPv4Network | None = None
+    underlay: Network | None = None
     nodes: tuple[Node, ...] = Field(min_length=1)
     overlay: Overlay
     consul: Consul | None = None

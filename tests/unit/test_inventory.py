@@ -91,6 +91,8 @@ BAD: dict[str, tuple[object, str]] = {
     "a port that is none": (spoilt("ssh.port", 70000), "nodes.u1.ssh.port: "),
     "no overlay": (spoilt("overlay"), "overlay: is missing"),
     "no range": (spoilt("overlay.range"), "overlay.range: is missing"),
+    "a range that is a number": (spoilt("overlay.range", 10), "overlay.range: write an address as text"),
+    "a range that is no": (spoilt("overlay.range", False), "overlay.range: write an address as text"),
     "a range with host bits": (
         spoilt("overlay.range", "10.32.0.1/16"),
         "overlay.range: '10.32.0.1/16' is no IPv4 network",
