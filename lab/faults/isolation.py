@@ -91,6 +91,7 @@ FAULTS = (
         _cable,
         must_fail=("ISO-3", "ISO-4"),
         may_fail=_leaks("ISO-3", "ISO-4"),
+        kind=("broadcast", "255.255.255.255", "ARP for"),
     ),
     Fault(
         "side-bridge",
@@ -107,6 +108,7 @@ FAULTS = (
         _proxy_arp,
         must_fail=("ISO-5", "ISO-7"),
         may_fail=("NET-4", *_leaks("ISO-5", "ISO-7")),
+        kind=("intruder", "as router"),
     ),
     Fault(
         "one-udp-port-leaks",
