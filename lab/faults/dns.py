@@ -74,8 +74,20 @@ def _no_leader(site: Site) -> list[Action]:
     """No server hears another's raft traffic; gossip, names and HTTP go on."""
     chain = "chain input { type filter hook input priority filter - 10;\niif != lo tcp dport 8300 drop\n}"
     closed = [site.table(chain, node=node) for node in site.cluster.nodes.values()]
-    # Undone in reverse: this one last, when every server is heard again.
-    return [Action(site.node.name, "true", consul_settled(site)), *closed]
+    # It is in when a leader has noticed that nobody follows. Undone in reverse: the first one last.
+    noticed = Action(site.node.name, _leaderless(site), "true")
+    return [Action(site.node.name, "true", consul_settled(site)), *closed, noticed]
+
+
+def _leaderless(site: Site) -> str:
+    """A script that ends when the node's Consul knows no leader any more; fails when that takes too long."""
+    assert site.inventory.consul is not None
+    address = f"http://127.0.0.1:{site.inventory.consul.http_port}/v1/status/leader"
+    look = f"import urllib.request as u; print(len(u.urlopen('{address}', timeout=2).read()))"
+    return (
+        f'for look in $(seq {CONSUL_RETURNS_S * 5}); do test "$(python3 -c "{look}" 2>/dev/null)" -gt 4 2>/dev/null'
+        " || exit 0; sleep 0.2; done; echo 'Consul still knows a leader' >&2; exit 1"
+    )
 
 
 FAULTS = (

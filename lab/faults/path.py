@@ -95,7 +95,7 @@ def _hop(site: Site) -> list[Action]:
         bridge, own = site.overlay.bridge(subnet), site.overlay.gateway(subnet, site.index).ip
         mac = site.node.run(["cat", f"/sys/class/net/{bridge}/address"]).stdout.strip()
         whole = site.overlay.subnets[subnet]
-        rules.append(f"ip saddr {whole} ip daddr {whole} ip daddr != {own} ether daddr set {mac}")
+        rules.append(f"ip saddr {whole} ip daddr {whole} ip daddr != {own} ether daddr set {mac} meta pkttype set host")
     chain = "chain before { type filter hook prerouting priority -350;\n" + "\n".join(rules) + "\n}"
     quiet = site.sysctls(
         {f"net.ipv4.conf.{site.overlay.bridge(subnet)}.send_redirects": "0" for subnet in site.subnets}

@@ -2,7 +2,7 @@
 
 from fixtures.cluster import Cluster
 from fixtures.expectations import eventually
-from fixtures.registry import Consensus, Registry
+from fixtures.registry import AgentRefused, Consensus, Registry
 from fixtures.requirements import NotProved, requirement
 
 ELECTION_S = 10.0
@@ -20,11 +20,19 @@ def test_consul_has_all_its_voters_and_one_leader(registry: Registry, cluster: C
     if not declared:
         raise NotProved("the inventory names no node as a server of Consul (consul_server)")
 
-    def views() -> dict[str, Consensus]:
-        return {name: registry.consensus(cluster.nodes[name]) for name in sorted(declared)}
+    def view(name: str) -> Consensus | str:
+        try:
+            return registry.consensus(cluster.nodes[name])
+        except AgentRefused as error:
+            return str(error)
 
-    def whole(seen: dict[str, Consensus]) -> bool:
+    def views() -> dict[str, Consensus | str]:
+        return {name: view(name) for name in sorted(declared)}
+
+    def whole(seen: dict[str, Consensus | str]) -> bool:
         first, *others = seen.values()
+        if isinstance(first, str):
+            return False
         return first.voters == declared and len(first.leaders) == 1 and all(one == first for one in others)
 
     eventually(
