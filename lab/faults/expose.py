@@ -27,9 +27,12 @@ def _masquerade_in(site: Site) -> list[Action]:
 
 
 def _open_before(site: Site) -> list[Action]:
-    """An address of its own that `hide`, which takes those of scope global, does not know."""
+    """An address of its own that `hide`, which takes those of scope global, does not know.
+
+    Its prefix is another one: the kernel lets addresses of one prefix have one scope only.
+    """
     bridge, whole = site.overlay.bridge(site.subnets[0]), site.overlay.subnets[site.subnets[0]]
-    address = f"{whole[40 + site.index]}/{whole.prefixlen}"
+    address = f"{whole[40 + site.index]}/{whole.prefixlen - 1}"
     return site.on_node(
         f"ip address replace {address} dev {bridge} scope link",
         f"ip address del {address} dev {bridge} 2>/dev/null || true",
