@@ -178,7 +178,8 @@ class Weave(Overlay):
         def hear(node: NodeAccess) -> None:
             others = [str(address) for name, address in addresses.items() if name != node.name]
             for address in others:
-                node.run(["busybox", "ping", "-c", "1", "-W", "5", address], timeout_s=8)
+                # A router that has just learned of a peer may lose the first packets to it.
+                node.run(f"for i in 1 2 3 4 5 6 7 8 9; do busybox ping -c 1 -W 1 {address} && exit; done; exit 1")
 
         try:
             cluster.each(hear)
