@@ -78,9 +78,7 @@ def boot(inventory: Inventory, name: str) -> None:
         node = cluster.nodes[name]
         _ssh_ready(node)
         _docker_ready(node, timeout_s=BOOT_TIMEOUT_S)
-        adapter(inventory).start(node)
-        if inventory.nomad is not None:
-            _nomad_ready(inventory, by=name)
+        adapter(inventory).start(node)  # Nomad takes its own time: who needs it looks for itself
     finally:
         cluster.close()
 
@@ -137,9 +135,9 @@ def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
     wait_for("Consul", look)
 
 
-def _nomad_ready(inventory: Inventory, *, by: str | None = None) -> None:
-    """Wait for Nomad by the word of the agent on node `by` (a server, when None)."""
+def _nomad_ready(inventory: Inventory) -> None:
+    """Wait for Nomad by the word of one of its servers."""
     settings = inventory.nomad
     assert settings is not None
-    speaker = inventory.node(by) if by else next(node for node in inventory.nodes if node.nomad_server)
+    speaker = next(node for node in inventory.nodes if node.nomad_server)
     wait_for("Nomad", partial(nomad.unready, inventory, nomad.connect(speaker, settings, timeout_s=2)))
