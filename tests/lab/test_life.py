@@ -198,12 +198,26 @@ def test_bad_input_is_one_line(lab: Command, run_dir: Path, words: list[str], co
     assert not run_dir.exists() or not list(run_dir.iterdir())
 
 
+def test_a_python_without_the_packages_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "lab", "list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "no package" in done.stderr and "./run" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
 def test_missing_programs_are_listed_at_once(run_dir: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [
             sys.executable,
             "-c",
-            "from lab import preflight, __main__ as m, embedded; import sys;"
+            "from lab import preflight, commands as m, embedded; import sys;"
             "preflight.PROGRAMS.update({'no-such-daemon': 'daemon-package', 'no-such-tool': 'tool-package'});"
             "sys.exit(m.main(['up']))",
         ],

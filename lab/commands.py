@@ -1,0 +1,215 @@
+"""`python -m lab`: make, enter and end embedded labs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from . import embedded
+from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
+from .faults import FAULTS, choose, heal, inject
+from .fetch import fetch
+from .inventory import dump
+from .overlays import OVERLAYS
+from .plan import LabSpec
+from .preflight import NO_NOMAD, Finding, examine, find_program
+from .readiness import boot
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors are one line on standard error and an exit code of the design's §8."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.do(options) or 0)
+    except UsageError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except HarnessError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    except KeyboardInterrupt:
+        print("lab: interrupted", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m lab", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, do: object, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(do=do)
+        return made
+
+    def named(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--lab", default="lab", metavar="NAME", help="name of the lab (default: lab)")
+
+    made = command("up", _up, "make a lab that stays until `down`")
+    named(made)
+    made.add_argument("--nodes", type=int, default=3, metavar="N")
+    made.add_argument("--overlay", default="vxlan", metavar="NAME", help=", ".join(sorted(OVERLAYS)))
+    made.add_argument("--underlay", type=_network, default=IPv4Network("192.168.56.0/24"), metavar="CIDR")
+    made.add_argument("--range", type=_network, default=IPv4Network("10.32.0.0/16"), metavar="CIDR")
+    made.add_argument("--subnet-prefix", type=int, default=24, metavar="BITS")
+    made.add_argument("--no-nomad", dest="nomad", action="store_false", help="leave Nomad out, which takes longest")
+    named(command("down", _down, "end a lab; nothing of it stays"))
+    command("list", _list, "labs that are up")
+    made = command("enter", _enter, "a shell on a node")
+    named(made)
+    made.add_argument("node")
+    made = command("exec", _exec, "run a command on a node: exec NODE -- CMD…")
+    named(made)
+    made.add_argument("node")
+    made.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD…")
+    named(command("inventory", _inventory, "print the lab's inventory, as a cluster file holds it"))
+    command("faults", _faults, "faults a lab can be given")
+    made = command("inject", _inject, "put faults into a lab that is up: inject FAULT[@NODE]…")
+    named(made)
+    made.add_argument("faults", nargs="+", metavar="FAULT[@NODE]")
+    named(command("heal", _heal, "take every fault out again"))
+    command("doctor", _doctor, "what this machine has and lacks for a lab")
+    made = command("fetch", _fetch, "bring what no package has into the cache, verified")
+    made.add_argument("what", choices=("nomad", "weave"))
+    made.add_argument("--from", dest="source", metavar="DIR|URL", help="take the files from there")
+    command("sweep", _sweep, "remove what dead labs left behind (names only)")
+    for name, text in (
+        ("power-off", "take a node away at once"),
+        ("power-on", "start a node that is off, and its part in the overlay"),
+    ):
+        made = command(name, _power(name), text)
+        named(made)
+        made.add_argument("node")
+    return parser
+
+
+def _network(text: str) -> IPv4Network:
+    try:
+        return IPv4Network(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _up(options: argparse.Namespace) -> None:
+    spec = LabSpec(
+        name=options.lab,
+        nodes=options.nodes,
+        overlay=options.overlay,
+        underlay=options.underlay,
+        range=options.range,
+        subnet_prefix=options.subnet_prefix,
+        nomad=options.nomad,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    lab = embedded.up(spec, stay=True, progress=print_progress)
+    named = "" if lab.name == "lab" else f" --lab {lab.name}"
+    print(f"lab {lab.name}: pytest suites --lab {lab.name} · python -m lab enter{named} u1 · python -m lab down{named}")
+
+
+def print_progress(step: str, seconds: float) -> None:
+    """One line per step of a lab's coming up."""
+    print(f"  {seconds:5.2f} s  {step}", flush=True)
+
+
+def _down(options: argparse.Namespace) -> None:
+    embedded.down(options.lab)
+
+
+def _list(options: argparse.Namespace) -> None:
+    for lab in embedded.running_labs():
+        overlay = lab.inventory.overlay
+        print(f"{lab.name}: {overlay.name} {overlay.range}, nodes {', '.join(lab.nodes)}")
+
+
+def _node_pid(options: argparse.Namespace) -> int:
+    lab = embedded.attach(options.lab)
+    if options.node not in lab.nodes:
+        raise UsageError(f"lab {lab.name!r} has no running node {options.node!r}; it has: {', '.join(lab.nodes)}")
+    return lab.nodes[options.node]
+
+
+def _nsenter(pid: int, words: Sequence[str]) -> None:
+    os.execvp("nsenter", ["nsenter", "-t", str(pid), "-m", "-u", "-i", "-n", "-p", "-C", "--", *words])
+
+
+def _enter(options: argparse.Namespace) -> None:
+    _nsenter(_node_pid(options), [os.environ.get("SHELL", "/bin/sh")])
+
+
+def _exec(options: argparse.Namespace) -> None:
+    words = options.words[1:] if options.words[:1] == ["--"] else options.words
+    if not words:
+        raise UsageError("exec: no command; write it after `--`")
+    _nsenter(_node_pid(options), words)
+
+
+def _inventory(options: argparse.Namespace) -> None:
+    print(dump(embedded.attach(options.lab).inventory), end="")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    findings = [*examine(), Finding("program nomad", find_program("nomad") is not None, NO_NOMAD, fatal=False)]
+    for name, kind in sorted(OVERLAYS.items()):
+        lacking = kind.lacking()
+        findings.append(Finding(f"overlay {name}", lacking is None, lacking or "", fatal=False))
+    for finding in findings:
+        print(
+            f"{'ok  ' if finding.holds else 'LACK'} {finding.what}" + ("" if finding.holds else f": {finding.way_out}")
+        )
+    return EXIT_UNUSABLE if any(item.fatal and not item.holds for item in findings) else 0
+
+
+def _faults(options: argparse.Namespace) -> None:
+    for fault in FAULTS.values():
+        print(f"{fault.name:<34} {', '.join(fault.must_fail) or 'nothing':<22} {fault.imitates}")
+
+
+def _inject(options: argparse.Namespace) -> None:
+    lab = embedded.attach(options.lab)
+    embedded.join(lab.inventory)
+    for fault, node in [choose(FAULTS, text, lab.inventory) for text in options.faults]:
+        inject(lab.state, lab.inventory, fault, node)
+        print(f"{fault.name}@{node.name} is in; `python -m lab heal --lab {lab.name}` takes it out")
+
+
+def _heal(options: argparse.Namespace) -> None:
+    lab = embedded.attach(options.lab)
+    embedded.join(lab.inventory)
+    for name in heal(lab.state, lab.inventory):
+        print(f"{name} is out")
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    for line in fetch(options.what, options.source):
+        print(line)
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    for name in embedded.sweep():
+        print(f"swept {name}")
+
+
+def _power(operation: str) -> object:
+    def do(options: argparse.Namespace) -> None:
+        embedded.request(options.lab, op=operation, node=options.node)
+        if operation == "power-on":
+            lab = embedded.attach(options.lab)
+            embedded.join(lab.inventory)
+            boot(lab.inventory, options.node)
+
+    return do
+
