@@ -212,4 +212,3 @@ def _power(operation: str) -> object:
             boot(lab.inventory, options.node)
 
     return do
-

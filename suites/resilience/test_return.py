@@ -5,7 +5,7 @@ from fixtures.requirements import disruptive, requirement
 from fixtures.resilience import Trial
 
 ENGINE_S = 45.0
-NODE_S = 90.0
+NODE_S = 120.0
 HEAL_S = 45.0
 OVERLAY_S = 15.0
 """Bounds on the return of every promise, seconds from the act that gives back. A node boots, starts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixtures.traffic import Gap, Round, blind, gaps
+from fixtures.traffic import Gap, Round, blind, gaps, stops
 
 EDGE, OTHER = "u1/a1->u2/a2-tcp", "u2/a2->u1/a1-udp"
 
@@ -30,6 +30,17 @@ def test_a_gap_that_does_not_end_is_one() -> None:
 
 def test_edges_have_their_own_gaps() -> None:
     assert [(gap.edge, gap.began) for gap in gaps(rounds((OTHER,), (EDGE, OTHER), ()))] == [(OTHER, 0), (EDGE, 1)]
+
+
+def test_a_lost_exchange_is_no_stop() -> None:
+    assert stops(gaps(rounds((), (EDGE,), (), (EDGE, OTHER), ()))) == ()
+
+
+def test_two_looks_in_a_row_no_return_or_coming_and_going_is_a_stop() -> None:
+    twice, open_end = gaps(rounds((EDGE,), (EDGE,), (), (OTHER,)))
+    assert stops((twice, open_end)) == (twice, open_end)
+    often = gaps(rounds((EDGE,), (), (EDGE,), (), (EDGE, OTHER), ()))
+    assert [gap.edge for gap in stops(often)] == [EDGE] * 3
 
 
 def test_times_are_told_from_the_disturbance_on() -> None:
