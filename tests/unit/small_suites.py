@@ -24,7 +24,7 @@ pytest_plugins = ["fixtures.options", "reports.plugin"]
 INI = """
 [pytest]
 testpaths = suites
-addopts = --import-mode=importlib
+addopts = --import-mode=importlib -p no:hypothesispytest
 markers =
     requirement(*ids): the promises a test proves
     disruptive: disturbs
