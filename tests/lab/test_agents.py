@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
@@ -38,7 +38,15 @@ class Bench:
         return run_mesh(self.agents, self.edges, window_s=1.0)
 
     def command(self, node: str, *words: str) -> None:
-        subprocess.run(["nsenter", "-t", str(self.nodes[node]), "-n", *words], check=True, capture_output=True)
+        self.ask(node, *words)
+
+    def ask(self, node: str, *words: str) -> str:
+        command = ["nsenter", "-t", str(self.nodes[node]), "-n", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def neighbours(self, node: str) -> int:
+        """How many IPv4 neighbours its kernel knows."""
+        return len(self.ask(node, "ip", "-4", "neigh", "show", "nud", "all", "dev", "cable").splitlines())
 
 
 @pytest.fixture
@@ -210,3 +218,37 @@ def test_an_agent_ends_with_its_runner(bench: Bench) -> None:
 def test_a_network_that_does_not_answer_is_no_error(bench: Bench) -> None:
     bench.command("n2", "ip", "link", "set", "cable", "down")
     assert len(bench.run().unanswered) == 6
+
+
+@pytest.mark.parametrize("kind", Transport)
+def test_a_mesh_leaves_room_in_the_kernels_table_of_neighbours(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: Transport
+) -> None:
+    """Who is sent to and who is answered: both make entries, and more than a kernel holds may be needed."""
+    monkeypatch.setattr("fixtures.probes.plan.NEIGHBOURS", 20)
+    monkeypatch.setattr("fixtures.probes.plan.FLOOD", 12)
+    monkeypatch.setattr("fixtures.probes.plan.BURST", 9)
+    made = bench.edges[0]
+    assert made.source.node == "n1"
+    numbers = range(40)
+    for number in numbers:
+        theirs, ours = f"198.18.0.{150 + number}", f"198.18.0.{50 + number}"
+        bench.command("n1", "ip", "address", "add", f"{ours}/32", "dev", "cable")
+        bench.command("n2", "ip", "address", "add", f"{theirs}/32", "dev", "cable")
+        bench.command("n1", "ip", "route", "add", f"{theirs}/32", "dev", "cable", "src", ours)
+    bench.edges = [replace(made, address=f"198.18.0.{150 + number}", transport=kind) for number in numbers]
+    before_finish: dict[str, int] = {}
+
+    def count_before_finish(
+        name: str, asked: Callable[..., object], operation: str, *rest: object, **named: object
+    ) -> object:
+        if operation == "finish":
+            before_finish[name] = bench.neighbours(name)
+        return asked(operation, *rest, **named)
+
+    for name, agent in bench.agents.items():
+        agent.call = partial(count_before_finish, name, agent.call)  # type: ignore[method-assign, assignment]
+    assert not bench.run().unanswered
+    # Ten a node, and those of the nine probes that were under way when the others were forgotten.
+    assert all(0 < count <= 19 for count in before_finish.values()), before_finish
+    assert {name: bench.neighbours(name) for name in bench.agents} == {"n1": 0, "n2": 0}

@@ -1,0 +1,102 @@
+"""How an agent lets probes go: so many on their way at once, lost ones in nobody's way."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from fixtures.probes.agent import mesh as agent_mesh
+from fixtures.probes.agent.endpoint import ICMP, Endpoint
+
+AT_ONCE = 3
+WINDOW_S = 1.0
+
+
+class Nowhere:
+    """Namespaces that are all this one."""
+
+    def enter(self, path: object) -> None: ...
+
+
+class Standing:
+    """An agent without a loop."""
+
+    def __init__(self) -> None:
+        self.namespaces = Nowhere()
+
+
+class Target:
+    """An endpoint that only has a number."""
+
+    number, netns = 0, None
+
+
+class Flights:
+    """A mesh whose probes never come back, and the clock it looks at."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int, most_neighbours: int = 1000) -> None:
+        self.now = 100.0
+        self.went: list[float] = []
+        self.replies: list[dict[str, int]] = []
+        self.left_over = 0
+        monkeypatch.setattr(agent_mesh, "full_tables", lambda: None)
+        monkeypatch.setattr(agent_mesh, "forget_neighbours", lambda: self.left_over)
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+        monkeypatch.setattr(agent_mesh.Mesh, "send_echo", lambda *words: self.went.append(self.now))
+        words = {"id": "00000001", "endpoints": [], "hops": [], "hop_filter": []}
+        bounds = {"most_neighbours": most_neighbours, "most_flight": AT_ONCE}
+        self.mesh = agent_mesh.Mesh(Standing(), words | bounds)
+        self.mesh.endpoints = [cast(Endpoint, Target())]
+        orders = b"".join(
+            agent_mesh.EDGE.pack(index, 0, ICMP, 0, 0, 0, bytes([10, 0, 0, index]), 0) for index in range(count)
+        )
+        self.mesh.start({"window": WINDOW_S}, orders, lambda words, body: self.replies.append(words))
+
+    def turn(self, after_s: float) -> float | None:
+        """One turn of the agent's loop, so much later: how long it would then wait."""
+        self.now += after_s
+        wait: float | None = self.mesh.expire(self.now)
+        return wait
+
+
+def test_a_lost_probe_holds_its_place_only_while_it_may_be_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    flights = Flights(monkeypatch, 7)
+    assert len(flights.went) == AT_ONCE
+    assert flights.turn(0.05) == pytest.approx(0.05)
+    assert len(flights.went) == AT_ONCE
+    flights.turn(0.051)
+    assert len(flights.went) == 2 * AT_ONCE
+    flights.turn(0.101)
+    assert len(flights.went) == 7
+
+
+def test_the_answer_waits_until_every_window_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    flights = Flights(monkeypatch, 4)
+    flights.turn(0.101)
+    flights.turn(WINDOW_S - 0.102)
+    assert not flights.replies and len(flights.mesh.flight) == 4
+    assert flights.turn(0.002) == pytest.approx(0.1, abs=0.002)
+    assert not flights.replies and len(flights.mesh.flight) == 1, "the last one went later"
+    flights.turn(0.101)
+    assert flights.replies == [{"sent": 4}]
+
+
+def test_an_answer_makes_room_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    flights = Flights(monkeypatch, 4)
+    flights.mesh.finished(0)
+    assert len(flights.went) == 4 and set(flights.mesh.slots) == {1, 2, 3}
+
+
+def test_nothing_is_sent_while_the_table_of_neighbours_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those being resolved cannot be forgotten; the others wait for them, and go when they are gone."""
+    flights = Flights(monkeypatch, 5, most_neighbours=1)
+    flights.left_over = 2
+    flights.turn(0.101)
+    assert len(flights.went) == 4, "before the fifth, room had to be made, and was not to be had"
+    for _ in range(3):
+        flights.turn(0.101)
+    assert len(flights.went) == 4
+    flights.left_over = 0
+    flights.turn(0.101)
+    assert len(flights.went) == 5
