@@ -17,6 +17,8 @@ from fixtures.containers import Container
 
 HERE = Path(__file__).resolve().parent
 PATIENCE_S = 600.0
+FPING_INTERVAL_MS, FPING_FASTEST_MS = 10, 1
+"""What fping takes unless told, and the least it takes (fping(8), -i)."""
 
 
 class PeerMissing(Exception):
@@ -57,14 +59,19 @@ def docker_exec(containers: Sequence[Container], most: int) -> Cost:
     return _extrapolated(time.monotonic() - began, containers, int(done.stdout), len(chosen))
 
 
-def fping(cluster: Cluster, containers: Sequence[Container]) -> Cost:
-    """One fping in every container's namespace, all at once, nodes side by side; ICMP, one-sided."""
+def fping(cluster: Cluster, containers: Sequence[Container], interval_ms: int = FPING_INTERVAL_MS) -> Cost:
+    """One fping in every container's namespace, all at once, nodes side by side; ICMP, one-sided.
+
+    `interval_ms`: between two packets of one fping (`-i`).
+    """
 
     def on_node(node: ClusterNode) -> int:
         lines = ["d=$(mktemp -d)", "trap 'rm -r $d' EXIT"]
         for number, one in enumerate(one for one in containers if one.node is node):
             targets = " ".join(other.address for other in containers if other is not one)
-            lines.append(f"nsenter --net={one.netns} fping -q -c 1 -i 1 -t 1000 {targets} >/dev/null 2>$d/{number} &")
+            lines.append(
+                f"nsenter --net={one.netns} fping -q -c 1 -i {interval_ms} -t 1000 {targets} >/dev/null 2>$d/{number} &"
+            )
         done = node.run("\n".join([*lines, "wait", "cat $d/* | grep -c '= 1/1/0%' || true"]), timeout_s=PATIENCE_S)
         return int(done.stdout)
 
