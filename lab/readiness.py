@@ -16,7 +16,7 @@ from . import catalog, nomad
 from .access import ClusterAccess, NodeAccess
 from .errors import HarnessError, LabError
 from .images import demo_image
-from .inventory import Inventory
+from .inventory import Inventory, Node
 from .overlays import adapter
 from .preflight import NO_NOMAD, find_program
 from .waiting import READY_TIMEOUT_S, wait_for
@@ -68,6 +68,18 @@ def make_ready(inventory: Inventory, progress: Progress) -> None:
         cluster.close()
 
 
+def settle(inventory: Inventory) -> None:
+    """Wait until Consul, by every node's word, and Nomad are at work again, in a lab that was mended.
+
+    Who was cut off takes some seconds to find its leader. Raises LabError naming what does not come.
+    """
+    if inventory.consul is not None:
+        for node in inventory.nodes:
+            wait_for(f"Consul on {node.name}", partial(_consul_unready, inventory, node))
+    if inventory.nomad is not None:
+        _nomad_ready(inventory)
+
+
 def boot(inventory: Inventory, name: str) -> None:
     """Bring a node that was just started into the cluster, as its own boot scripts would.
 
@@ -112,27 +124,33 @@ def load_demo_image(node: NodeAccess) -> None:
 
 
 def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
-    settings = inventory.consul
-    assert settings is not None
-    servers = [node for node in inventory.nodes if node.consul_server]
-    client = catalog.connect(servers[0], settings, timeout_s=2)
+    """Wait for Consul by the word of one of its servers."""
+    speaker = next(node for node in inventory.nodes if node.consul_server)
 
     def look() -> str | None:
         if stop.is_set():
             raise LabError("Consul: given up, another part of the lab failed")
-        try:
-            peers = client.operator.raft_config()["Servers"]
-            _, members = client.catalog.nodes()
-        except (requests.RequestException, consul.ConsulException, ValueError, KeyError) as error:
-            return f"{servers[0].name}: {type(error).__name__}"
-        voters = [peer for peer in peers if peer["Voter"]]
-        if len(voters) < len(servers) or not any(peer["Leader"] for peer in peers):
-            return f"{len(voters)} of {len(servers)} voters"
-        if len(members) < len(inventory.nodes):
-            return f"{len(members)} of {len(inventory.nodes)} nodes in the catalogue"
-        return None
+        return _consul_unready(inventory, speaker)
 
     wait_for("Consul", look)
+
+
+def _consul_unready(inventory: Inventory, speaker: Node) -> str | None:
+    """What is missing yet by the word of this node's Consul; None when nothing is."""
+    assert inventory.consul is not None
+    servers = sum(node.consul_server for node in inventory.nodes)
+    client = catalog.connect(speaker, inventory.consul, timeout_s=2)
+    try:
+        peers = client.operator.raft_config()["Servers"]
+        _, members = client.catalog.nodes()
+    except (requests.RequestException, consul.ConsulException, ValueError, KeyError) as error:
+        return f"{speaker.name}: {type(error).__name__}"
+    voters = [peer for peer in peers if peer["Voter"]]
+    if len(voters) < servers or not any(peer["Leader"] for peer in peers):
+        return f"{len(voters)} of {servers} voters"
+    if len(members) < len(inventory.nodes):
+        return f"{len(members)} of {len(inventory.nodes)} nodes in the catalogue"
+    return None
 
 
 def _nomad_ready(inventory: Inventory) -> None:

@@ -198,8 +198,9 @@ FAULTS = (
         "Containers believe in a larger MTU than the tunnel on their way has.",
         "https://github.com/confidential-containers/cloud-api-adaptor/issues/67",
         _tunnel_mtu,
-        must_fail=("PATH-1", "PATH-3"),
-        may_fail=_but("PATH-1", "PATH-3"),
+        # TCP may get through: a bridge lets what is yet to be cut into segments (GSO) pass at any length.
+        must_fail=("PATH-1",),
+        may_fail=_but("PATH-1"),
         kind=("MTU", "bytes"),
     ),
     Fault(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .. import readiness
 from ..access import ClusterAccess
 from ..errors import HarnessError, LabError, UsageError
 from ..inventory import Inventory, Node
@@ -75,7 +76,11 @@ def inject(state: Path, inventory: Inventory, fault: Fault, node: Node) -> Injec
 
 
 def heal(state: Path, inventory: Inventory) -> list[Injected]:
-    """Undo everything that is injected, the last first; returns what was healed. Raises HarnessError."""
+    """Undo everything that is injected, the last first; returns what was healed.
+
+    Returns when the lab is at work again: what was cut off takes some seconds to find a leader.
+    Raises HarnessError.
+    """
     standing = injected(state)
     cluster = ClusterAccess(inventory)
     try:
@@ -83,6 +88,8 @@ def heal(state: Path, inventory: Inventory) -> list[Injected]:
             _undo(state, inventory, cluster, entry)
     finally:
         cluster.close()
+    if standing:
+        readiness.settle(inventory)
     return standing
 
 

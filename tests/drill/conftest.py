@@ -97,10 +97,10 @@ class DrillLab:
     seed: int
     """Of the pairs of faults; another one each time, and named in what the tests print."""
 
-    def command(self, *words: str) -> str:
-        """Run `python -m lab WORDS --lab NAME`; its output. Fails the test when it fails."""
+    def command(self, which: str, *words: str) -> str:
+        """Run `python -m lab WHICH --lab NAME WORDS`; its output. Fails the test when it fails."""
         done = subprocess.run(
-            [sys.executable, "-m", "lab", *words, "--lab", self.name],
+            [sys.executable, "-m", "lab", which, "--lab", self.name, *words],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -108,7 +108,7 @@ class DrillLab:
         )
         if done.returncode != 0 and "kernel lacks" in done.stderr:
             pytest.skip(done.stderr.strip())
-        assert done.returncode == 0, f"lab {' '.join(words)}: {done.stderr}"
+        assert done.returncode == 0, f"lab {which} {' '.join(words)}: {done.stderr}"
         return done.stdout
 
     def suites(self, places: Sequence[str], *, faults: Sequence[str] = (), disruptive: bool = True) -> Ended:
