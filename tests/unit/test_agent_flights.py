@@ -35,7 +35,7 @@ class Target:
 class Flights:
     """A mesh whose probes never come back, and the clock it looks at."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int, most_neighbours: int = 1000) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int, **bounds: int) -> None:
         self.now = 100.0
         self.went: list[float] = []
         self.replies: list[dict[str, int]] = []
@@ -45,8 +45,9 @@ class Flights:
         monkeypatch.setattr("time.monotonic", lambda: self.now)
         monkeypatch.setattr(agent_mesh.Mesh, "send_echo", lambda *words: self.went.append(self.now))
         words = {"id": "00000001", "endpoints": [], "hops": [], "hop_filter": []}
-        bounds = {"most_neighbours": most_neighbours, "most_flight": AT_ONCE}
-        self.mesh = agent_mesh.Mesh(Standing(), words | bounds)
+        self.mesh = agent_mesh.Mesh(
+            Standing(), {"most_neighbours": 1000, "most_new": 1000, "most_flight": AT_ONCE} | bounds | words
+        )
         self.mesh.endpoints = [cast(Endpoint, Target())]
         orders = b"".join(
             agent_mesh.EDGE.pack(index, 0, ICMP, 0, 0, 0, bytes([10, 0, 0, index]), 0) for index in range(count)
@@ -99,4 +100,15 @@ def test_nothing_is_sent_while_the_table_of_neighbours_is_full(monkeypatch: pyte
     assert len(flights.went) == 4
     flights.left_over = 0
     flights.turn(0.101)
+    assert len(flights.went) == 5
+
+
+def test_no_more_pairs_are_begun_than_a_peer_that_stands_still_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    flights = Flights(monkeypatch, 5, most_new=2)
+    assert len(flights.went) == 2
+    assert flights.turn(0.101) == pytest.approx(agent_mesh.STALL_S - 0.101)
+    assert len(flights.went) == 2
+    flights.turn(agent_mesh.STALL_S - 0.1)
+    assert len(flights.went) == 4
+    flights.turn(agent_mesh.STALL_S + 0.001)
     assert len(flights.went) == 5
