@@ -72,7 +72,8 @@ def fping(cluster: Cluster, containers: Sequence[Container], interval_ms: int = 
             lines.append(
                 f"nsenter --net={one.netns} fping -q -c 1 -i {interval_ms} -t 1000 {targets} >/dev/null 2>$d/{number} &"
             )
-        done = node.run("\n".join([*lines, "wait", "cat $d/* | grep -c '= 1/1/0%' || true"]), timeout_s=PATIENCE_S)
+        lines += ["wait", "cat $d/* | grep -c '= 1/1/0%' || true"]
+        done = node.run("/bin/sh -s", stdin="\n".join(lines), timeout_s=PATIENCE_S)  # too long for an argument
         return int(done.stdout)
 
     began = time.monotonic()
