@@ -73,7 +73,7 @@ def fping(cluster: Cluster, containers: Sequence[Container], interval_ms: int = 
                 f"nsenter --net={one.netns} fping -q -c 1 -i {interval_ms} -t 1000 {targets} >/dev/null 2>$d/{number} &"
             )
         lines += ["wait", "cat $d/* | grep -c '= 1/1/0%' || true"]
-        done = node.run("/bin/sh -s", stdin="\n".join(lines), timeout_s=PATIENCE_S)  # too long for an argument
+        done = node.access.run("/bin/sh -s", stdin="\n".join(lines), timeout_s=PATIENCE_S)  # too long for an argument
         return int(done.stdout)
 
     began = time.monotonic()
