@@ -15,7 +15,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -220,6 +220,15 @@ def _write(out: Path, rows: list[dict[str, Any]], notes: list[str], load: float)
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "mesh.json").write_text(json.dumps(document, indent=1) + "\n")
+    (out / "mesh.svg").write_text(picture(rows))
+    for note in notes:
+        print(note)
+    print("(times in brackets: how many times ours; ~: extrapolated from a sample)")
+    print(f"{out / 'mesh.json'}\n{out / 'mesh.svg'}")
+
+
+def picture(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a plot; hollow where not every edge that was tried was answered."""
     names = {
         "ours": "Flatnet: ICMP, UDP, TCP, both ends",
         "ours, ICMP alone": "Flatnet: ICMP, both ends",
@@ -228,19 +237,14 @@ def _write(out: Path, rows: list[dict[str, Any]], notes: list[str], load: float)
         "testinfra ping": "testinfra ping (extrapolated)",
         "docker exec ping": "docker exec ping (extrapolated)",
     }
-    series = [
-        Series(
-            words,
-            {row["containers"]: row[name]["seconds"] for row in rows if row.get(name)},
-            dashed="extrapolated" in words,
-        )
-        for name, words in names.items()
-    ]
-    (out / "mesh.svg").write_text(draw("A whole mesh: seconds over containers", [one for one in series if one.points]))
-    for note in notes:
-        print(note)
-    print("(times in brackets: how many times ours; ~: extrapolated from a sample)")
-    print(f"{out / 'mesh.json'}\n{out / 'mesh.svg'}")
+    series = []
+    for name, words in names.items():
+        found = {row["containers"]: row[name] for row in rows if row.get(name)}
+        if found:
+            short = (count for count, one in found.items() if one["answered"] < one.get("proofs", one.get("tried")))
+            points = {count: one["seconds"] for count, one in found.items()}
+            series.append(Series(words, points, dashed="extrapolated" in words, hollow=frozenset(short)))
+    return draw("A whole mesh: seconds over containers", series)
 
 
 def _options() -> argparse.Namespace:

@@ -9,9 +9,9 @@ from html import escape
 
 WIDTH, HEIGHT = 760, 460
 LEFT, RIGHT, TOP, BOTTOM = 70, 250, 40, 50
-COLOURS = ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#cc79a7")
+COLOURS = ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#000000")
 """Of Okabe and Ito's palette: told apart by the colour-blind."""
-MARKS = ("circle", "square", "up", "diamond", "down")
+MARKS = ("circle", "square", "up", "diamond", "down", "bar")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Series:
     name: str
     points: Mapping[int, float]
     dashed: bool = False
+    hollow: frozenset[int] = frozenset()
+    """Containers at which it did not do all that was asked."""
 
 
 def draw(title: str, series: Sequence[Series]) -> str:
@@ -50,24 +52,26 @@ def draw(title: str, series: Sequence[Series]) -> str:
         parts.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{10**power:g} s</text>')
     for count in counts:
         parts.append(f'<text x="{x(count):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{count}</text>')
-    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 10}">containers (every ordered pair)</text>')
+    parts.append(
+        f'<text x="{LEFT}" y="{HEIGHT - 10}">containers (every ordered pair)'
+        f"{'; hollow: not every edge was answered' if any(one.hollow for one in series) else ''}</text>"
+    )
     for index, one in enumerate(series):
-        parts += _line(
-            one, COLOURS[index % 5], MARKS[index % 5], [(x(n), y(one.points[n])) for n in sorted(one.points)]
-        )
+        points = [(x(n), y(one.points[n]), n in one.hollow) for n in sorted(one.points)]
+        parts += _line(one, COLOURS[index % len(COLOURS)], MARKS[index % len(MARKS)], points)
     ends = sorted(((y(one.points[max(one.points)]), index) for index, one in enumerate(series) if one.points))
     below = float(TOP)
     for at, index in ends:
         below = max(at, below + 16)
         parts.append(
-            f'<text x="{WIDTH - RIGHT + 14}" y="{below + 4:.1f}" fill="{COLOURS[index % 5]}">'
+            f'<text x="{WIDTH - RIGHT + 14}" y="{below + 4:.1f}" fill="{COLOURS[index % len(COLOURS)]}">'
             f"{escape(series[index].name)}</text>"
         )
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _line(one: Series, colour: str, mark: str, points: Sequence[tuple[float, float]]) -> list[str]:
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+def _line(one: Series, colour: str, mark: str, points: Sequence[tuple[float, float, bool]]) -> list[str]:
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
     dash = ' stroke-dasharray="6 4"' if one.dashed else ""
     shapes = {
         "circle": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0",
@@ -75,7 +79,12 @@ def _line(one: Series, colour: str, mark: str, points: Sequence[tuple[float, flo
         "up": "M0 -5l5 9h-10z",
         "diamond": "M0 -5l5 5l-5 5l-5 -5z",
         "down": "M0 5l5 -9h-10z",
+        "bar": "M-5 -2h10v4h-10z",
     }
     drawn = [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>']
-    drawn += [f'<path transform="translate({x:.1f} {y:.1f})" d="{shapes[mark]}" fill="{colour}"/>' for x, y in points]
+    drawn += [
+        f'<path transform="translate({x:.1f} {y:.1f})" d="{shapes[mark]}" stroke="{colour}" stroke-width="1.5" '
+        f'fill="{"white" if hollow else colour}"/>'
+        for x, y, hollow in points
+    ]
     return drawn
