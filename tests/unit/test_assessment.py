@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Mapping
 from dataclasses import replace
@@ -125,6 +126,17 @@ def test_a_full_table_of_neighbours_accuses_nobody(full: list[int | None]) -> No
     with pytest.raises(HarnessError, match=r"no room for 3 neighbours: raise net\.ipv4\.neigh\.default\.gc_thresh3"):
         assessed(spoilt(0, {"full": full}, lost()), here=(4, 7))
     assert assessed(spoilt(0, {"full": full})).outcome is Outcome.ANSWERED
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+def test_an_agent_without_room_for_sockets_accuses_nobody(code: int) -> None:
+    result = RESULT.pack(0, 1.0, 0, bytes(4), 0, code, 0)
+    with pytest.raises(HarnessError, match=r"node u1: no socket could be had for u1/a1->u2/a2-udp: Too many open"):
+        assessed(answers(result=result))
+    unsent = assessed(
+        [answer([b"", b"", RESULT.pack(0, 1.0, 0, bytes(4), 0, errno.ENETUNREACH, 0)]), answer([b""] * 3)]
+    )
+    assert unsent.outcome is Outcome.NOT_SENT
 
 
 def test_a_plan_names_every_endpoint_once_and_every_edge_at_its_source() -> None:
