@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixtures.traffic import Gap, Round, blind, gaps, stops
+from fixtures.traffic import BLIND_S, Gap, Round, blind, gaps, stops, unseen
 
 EDGE, OTHER = "u1/a1->u2/a2-tcp", "u2/a2->u1/a1-udp"
 
@@ -53,3 +53,10 @@ def test_what_was_not_looked_at_is_counted_from_probe_to_probe_of_an_edge() -> N
         blind([Round(0, {}, {EDGE: 10.0, OTHER: 90.0}), Round(1, {}, {OTHER: 91.0}), Round(2, {}, {EDGE: 14.0})]) == 4.0
     )
     assert blind([]) == 0.0
+
+
+def test_what_was_not_seen_hides_nothing_that_was() -> None:
+    assert unseen([], 12, BLIND_S) == ""
+    assert "not looked at for 3.2 s" in unseen([], 12, 3.2)
+    assert "no two containers" in unseen([], 0, 0.0)
+    assert unseen(["10.32.0.9 is held twice"], 12, 99.0) == ""
