@@ -124,17 +124,22 @@ def grow(cluster: Cluster, first: int, last: int) -> list[Container]:
         return list(pool.map(one, range(first, last)))
 
 
-def ours(
-    cluster: Cluster, containers: Sequence[Container], transports: Sequence[Transport], rounds: int
-) -> dict[str, Any]:
-    """Flatnet's mesh; the median of the rounds. Raises HarnessError as run_mesh does."""
-    edges = [
+def all_edges(containers: Sequence[Container], transports: Sequence[Transport]) -> list[Edge]:
+    """Every ordered pair, by each transport."""
+    return [
         Edge(one.endpoint, other.endpoint, transport)
         for one in containers
         for other in containers
         if one is not other
         for transport in transports
     ]
+
+
+def ours(
+    cluster: Cluster, containers: Sequence[Container], transports: Sequence[Transport], rounds: int
+) -> dict[str, Any]:
+    """Flatnet's mesh; the median of the rounds. Raises HarnessError as run_mesh does."""
+    edges = all_edges(containers, transports)
     rounds_of = [_round(cluster, edges) for _ in range(rounds)]
     seconds = statistics.median(one["seconds"] for one in rounds_of)
     median = min(rounds_of, key=lambda one: abs(one["seconds"] - seconds))

@@ -13,11 +13,11 @@ import sys
 import time
 from ipaddress import IPv4Network
 
-from benchmarks.mesh import grow
+from benchmarks.mesh import all_edges, grow
 from fixtures.cluster import Cluster, open_cluster
 from fixtures.diagnosis import Diagnosis
 from fixtures.evidence import Evidence
-from fixtures.probes.ledger import Edge, Transport
+from fixtures.probes.ledger import Transport
 from fixtures.probes.mesh import PORTS, run_mesh
 from lab import embedded
 from lab.plan import LabSpec
@@ -60,13 +60,7 @@ def main() -> int:
 def find(cluster: Cluster, count: int, seed: int) -> int:
     """Break one edge between two nodes, run the whole mesh, print what it says."""
     containers = grow(cluster, 0, count)
-    edges = [
-        Edge(one.endpoint, other.endpoint, transport)
-        for one in containers
-        for other in containers
-        if one is not other
-        for transport in Transport
-    ]
+    edges = all_edges(containers, tuple(Transport))
     across = [edge for edge in edges if edge.transport is Transport.UDP and edge.source.node != edge.destination.node]
     broken = random.Random(seed).choice(across)
     # To a server's port only: answers to the other direction's requests pass.

@@ -63,6 +63,7 @@ FAULTS = (
         _handed_out_twice,
         must_fail=("RES-1",),
         may_fail=("NET-4",),
+        kind=("twice", "misdelivered"),
         default_node=-1,
     ),
 )

@@ -14,7 +14,7 @@ def test_consul_has_all_its_voters_and_one_leader(registry: Registry, cluster: C
     """The names' own backbone is whole: every server votes, and all follow one of them.
 
     Expected: by each server's own word the voters are exactly the inventory's servers, and the
-    leader is the same one of them.
+    leader is the same one of them; and each gets an answer that this leader has to confirm.
     """
     declared = frozenset(node.name for node in cluster.inventory.nodes if node.consul_server)
     if not declared:
@@ -41,3 +41,5 @@ def test_consul_has_all_its_voters_and_one_leader(registry: Registry, cluster: C
         within_s=ELECTION_S,
         what=f"by every server's word the voters are {sorted(declared)}, and one of them leads",
     )
+    unled = {name: words for name in sorted(declared) if (words := registry.unled(cluster.nodes[name]))}
+    assert not unled, f"servers that their leader does not answer: {unled}"

@@ -20,10 +20,13 @@ from collections.abc import Callable
 
 MARK = 0xFA17
 SO_MARK = 36
+IP_PKTINFO = 8
 DELAY_S = 2.0
 A, AAAA, SRV = 1, 28, 33
 Server = tuple[str, int]
 Spoil = Callable[[bytes], bytes]
+Asked = list[tuple[int, int, bytes]]
+"""What the kernel tells beside a datagram (IP_PKTINFO)."""
 
 
 def name_end(message: bytes, place: int) -> int:
@@ -144,11 +147,13 @@ def exactly(stream: socket.socket, size: int) -> bytes:
     return data
 
 
-def udp(spoil: Spoil, listener: socket.socket, server: Server, message: bytes, asker: Server) -> None:
-    """One question by datagram."""
+def udp(spoil: Spoil, listener: socket.socket, server: Server, message: bytes, asked: Asked, asker: Server) -> None:
+    """One question by datagram; answered from the address that was asked, or the asker's kernel knows no such flow."""
     with marked(socket.SOCK_DGRAM, server) as consul:
         consul.send(message)
-        listener.sendto(spoil(consul.recv(65535)), asker)
+        # in_pktinfo is (ifindex, spec_dst, addr)
+        own = [(level, kind, struct.pack("i4s4s", 0, value[8:12], bytes(4))) for level, kind, value in asked]
+        listener.sendmsg([spoil(consul.recv(65535))], own, 0, asker)
 
 
 def tcp(spoil: Spoil, server: Server, client: socket.socket) -> None:
@@ -166,6 +171,7 @@ def main() -> None:
     spoil, number, server = SPOIL[sys.argv[1]], int(sys.argv[2]), (sys.argv[3], 53)
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     datagrams.bind(("0.0.0.0", number))
+    datagrams.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
     streams = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     streams.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     streams.bind(("0.0.0.0", number))
@@ -174,8 +180,10 @@ def main() -> None:
     while True:
         for one in select.select([datagrams, streams], [], [])[0]:
             if one is datagrams:
-                message, asker = datagrams.recvfrom(65535)
-                threading.Thread(target=udp, args=(spoil, datagrams, server, message, asker), daemon=True).start()
+                message, asked, _, asker = datagrams.recvmsg(65535, 256)
+                threading.Thread(
+                    target=udp, args=(spoil, datagrams, server, message, asked, asker), daemon=True
+                ).start()
             else:
                 threading.Thread(target=tcp, args=(spoil, server, streams.accept()[0]), daemon=True).start()
 
