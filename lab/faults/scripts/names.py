@@ -147,13 +147,23 @@ def exactly(stream: socket.socket, size: int) -> bytes:
     return data
 
 
+def failed(message: bytes) -> bytes:
+    """SERVFAIL: Consul does not run, and who asks goes on to the next server."""
+    _, _, end = question(message)
+    return message[:2] + struct.pack("!HHHHH", 0x8182, 1, 0, 0, 0) + message[12:end]
+
+
 def udp(spoil: Spoil, listener: socket.socket, server: Server, message: bytes, asked: Asked, asker: Server) -> None:
     """One question by datagram; answered from the address that was asked, or the asker's kernel knows no such flow."""
     with marked(socket.SOCK_DGRAM, server) as consul:
-        consul.send(message)
+        try:
+            consul.send(message)
+            answer = spoil(consul.recv(65535))
+        except ConnectionRefusedError:
+            answer = failed(message)
         # in_pktinfo is (ifindex, spec_dst, addr)
         own = [(level, kind, struct.pack("i4s4s", 0, value[8:12], bytes(4))) for level, kind, value in asked]
-        listener.sendmsg([spoil(consul.recv(65535))], own, 0, asker)
+        listener.sendmsg([answer], own, 0, asker)
 
 
 def tcp(spoil: Spoil, server: Server, client: socket.socket) -> None:
