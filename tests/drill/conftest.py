@@ -20,14 +20,33 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = (
     "masquerade",
+    "udp-source-port-rewritten",
     "tunnel-one-way",
+    "interface-mtu-above-tunnel",
+    "extra-hop",
     "route-missing",
+    "masquerade-towards-containers",
+    "open-before-expose",
+    "open-to-strangers",
+    "hide-leaves-route",
+    "route-between-subnets",
+    "subnets-in-one-l2",
+    "side-bridge",
     "one-udp-port-leaks",
+    "address-outside-subnet",
+    "ipv6-link-local-leak",
     "service-under-node-address",
+    "stale-instance",
+    "wrong-port",
+    "instance-missing",
+    "critical-served",
+    "aaaa-garbage",
     "two-peers-one-identity",
+    "ip-forward-off",
     "foreign-filter-rule",
 )
-"""Drilled whenever Flatnet's own tests are run; the others when this folder is named."""
+"""Half of the faults, some of every promise and the quickest of them: drilled whenever Flatnet's own tests are run;
+the others when this folder is named."""
 LOOKOUTS = ("NET-1", "NET-3", "HOST-2", "ISO-2", "DNS-5", "CP-1", "CP-4", "CP-5")
 """Cheap requirements of every promise, judged beside those that must fail: who else is accused?"""
 SCORE, PAIR = "drill", "pair of faults"
