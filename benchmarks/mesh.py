@@ -15,8 +15,9 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -53,21 +54,26 @@ def main() -> int:
         python = peers.interpreter()  # before the lab's namespaces are joined: they have no way out
     except peers.PeerMissing as error:
         notes.append(f"testinfra is not measured: {error}")
-    spec = LabSpec(
-        name=f"bench-{os.getpid()}", nodes=options.nodes, range=IPv4Network("10.32.0.0/16"), subnet_prefix=21
-    )
+    with roomy_lab(options.nodes) as cluster:
+        rows = measure(cluster, options, python, notes)
+    _write(options.out, rows, notes, load)
+    return 0
+
+
+@contextmanager
+def roomy_lab(nodes: int) -> Iterator[Cluster]:
+    """A lab of this process's own, with addresses for some 2000 containers in a subnet; gone afterwards."""
+    spec = LabSpec(name=f"bench-{os.getpid()}", nodes=nodes, range=IPv4Network("10.32.0.0/16"), subnet_prefix=21)
     lab = embedded.up(spec, stay=False)
     assert lab.owner is not None
     try:
         cluster = open_cluster(lab.inventory)
         try:
-            rows = measure(cluster, options, python, notes)
+            yield cluster
         finally:
             cluster.close()
     finally:
         lab.owner.end()
-    _write(options.out, rows, notes, load)
-    return 0
 
 
 def measure(

@@ -7,20 +7,16 @@ whom the mesh accuses, in what words, and what the whole took.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import sys
 import time
-from ipaddress import IPv4Network
 
-from benchmarks.mesh import all_edges, grow
-from fixtures.cluster import Cluster, open_cluster
+from benchmarks.mesh import all_edges, grow, roomy_lab
+from fixtures.cluster import Cluster
 from fixtures.diagnosis import Diagnosis
 from fixtures.evidence import Evidence
 from fixtures.probes.ledger import Transport
 from fixtures.probes.mesh import PORTS, run_mesh
-from lab import embedded
-from lab.plan import LabSpec
 
 TABLE = "bridge flatnet_needle"
 
@@ -44,17 +40,8 @@ def main() -> int:
     parser.add_argument("--containers", type=int, default=100, metavar="N")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
     options = parser.parse_args()
-    name = f"needle-{os.getpid()}"
-    lab = embedded.up(LabSpec(name=name, nodes=3, range=IPv4Network("10.32.0.0/16"), subnet_prefix=21), stay=False)
-    assert lab.owner is not None
-    try:
-        cluster = open_cluster(lab.inventory)
-        try:
-            return find(cluster, options.containers, options.seed)
-        finally:
-            cluster.close()
-    finally:
-        lab.owner.end()
+    with roomy_lab(nodes=3) as cluster:
+        return find(cluster, options.containers, options.seed)
 
 
 def find(cluster: Cluster, count: int, seed: int) -> int:

@@ -16,7 +16,7 @@ from . import catalog, nomad
 from .access import ClusterAccess, NodeAccess
 from .errors import HarnessError, LabError
 from .images import demo_image
-from .inventory import Inventory, Node
+from .inventory import Inventory
 from .overlays import adapter
 from .preflight import NO_NOMAD, find_program
 from .waiting import READY_TIMEOUT_S, wait_for
@@ -75,7 +75,8 @@ def settle(inventory: Inventory) -> None:
     """
     if inventory.consul is not None:
         for node in inventory.nodes:
-            wait_for(f"Consul on {node.name}", partial(_consul_unready, inventory, node))
+            client = catalog.connect(node, inventory.consul, timeout_s=2)
+            wait_for(f"Consul on {node.name}", partial(_consul_unready, inventory, client))
     if inventory.nomad is not None:
         _nomad_ready(inventory)
 
@@ -125,26 +126,26 @@ def load_demo_image(node: NodeAccess) -> None:
 
 def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
     """Wait for Consul by the word of one of its servers."""
+    assert inventory.consul is not None
     speaker = next(node for node in inventory.nodes if node.consul_server)
+    client = catalog.connect(speaker, inventory.consul, timeout_s=2)
 
     def look() -> str | None:
         if stop.is_set():
             raise LabError("Consul: given up, another part of the lab failed")
-        return _consul_unready(inventory, speaker)
+        return _consul_unready(inventory, client)
 
-    wait_for("Consul", look)
+    wait_for(f"Consul on {speaker.name}", look)
 
 
-def _consul_unready(inventory: Inventory, speaker: Node) -> str | None:
-    """What is missing yet by the word of this node's Consul; None when nothing is."""
-    assert inventory.consul is not None
+def _consul_unready(inventory: Inventory, client: consul.Consul) -> str | None:
+    """What is missing yet by the word of one node's Consul; None when nothing is."""
     servers = sum(node.consul_server for node in inventory.nodes)
-    client = catalog.connect(speaker, inventory.consul, timeout_s=2)
     try:
         peers = client.operator.raft_config()["Servers"]
         _, members = client.catalog.nodes()
     except (requests.RequestException, consul.ConsulException, ValueError, KeyError) as error:
-        return f"{speaker.name}: {type(error).__name__}"
+        return type(error).__name__
     voters = [peer for peer in peers if peer["Voter"]]
     if len(voters) < servers or not any(peer["Leader"] for peer in peers):
         return f"{len(voters)} of {servers} voters"
