@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -112,3 +113,32 @@ def test_no_more_pairs_are_begun_than_a_peer_that_stands_still_has_room_for(monk
     assert len(flights.went) == 4
     flights.turn(agent_mesh.STALL_S + 0.001)
     assert len(flights.went) == 5
+
+
+class Heard:
+    """A recorder that has heard these packets."""
+
+    def __init__(self, *packets: bytes) -> None:
+        self.packets = list(packets)
+
+    def recvfrom(self, size: int) -> tuple[bytes, tuple[str, int, int]]:
+        if not self.packets:
+            raise BlockingIOError
+        return self.packets.pop(0)[:size], ("eth0", 0x0800, 0)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"\x60" + bytes(3),
+        bytes([0x45]) + bytes(8) + bytes([ICMP]) + bytes(10),
+        bytes([0x45]) + bytes(8) + bytes([ICMP]) + bytes(18) + b"FLNq" + bytes(3),
+    ],
+    ids=["IPv6 of four bytes", "no ICMP behind the header", "an echo cut off in its tag"],
+)
+def test_a_stray_packet_does_not_end_the_agent(packet: bytes) -> None:
+    endpoint = Endpoint.__new__(Endpoint)
+    endpoint.recorder, endpoint.records, endpoint.interfaces, endpoint.number = Heard(packet), bytearray(), {}, 0
+    endpoint.mesh = SimpleNamespace(pending_icmp={}, kept=0, overflow=False)
+    assert not endpoint.drain()
+    assert endpoint.records.endswith(packet)
