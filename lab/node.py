@@ -67,6 +67,7 @@ def _mounts(state: Path, trees: tuple[cgroups.Hierarchy, ...]) -> None:
         os.makedirs(f"/var/lib/{name}", exist_ok=True)
         mount(f"{DISK}/{name}", f"/var/lib/{name}", "", MS_BIND)
     shutil.copytree("/run/flatnet/etc", "/etc", dirs_exist_ok=True)
+    os.utime(SERVICES, (0, 0))  # runsvdir waits a second over a directory that was changed just now
     safe = MS_NOSUID | MS_NODEV | MS_NOEXEC
     mount("proc", "/proc", "proc", safe)
     mount("sysfs", "/sys", "sysfs", safe)
