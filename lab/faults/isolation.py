@@ -43,10 +43,19 @@ def _cable(site: Site) -> list[Action]:
     )
 
 
-def _ipv6_cable(site: Site) -> list[Action]:
-    rules = 'iifname { "joint0", "joint1" } ether type != ip6 drop'
+def _cable_without(site: Site, *matches: str) -> list[Action]:
+    """A cable that drops what matches."""
+    rules = "\n".join(f'iifname {{ "joint0", "joint1" }} {match} drop' for match in matches)
     chain = f"chain forward {{ type filter hook prerouting priority -300;\n{rules}\n}}"
     return [site.table(chain, family="bridge"), *_cable(site)]
+
+
+def _ipv6_cable(site: Site) -> list[Action]:
+    return _cable_without(site, "ether type != ip6")
+
+
+def _multicast_cable(site: Site) -> list[Action]:
+    return _cable_without(site, "ether type != ip", "ip daddr != 224.0.0.0/4")
 
 
 def _side_bridge(site: Site) -> list[Action]:
@@ -92,6 +101,15 @@ FAULTS = (
         must_fail=("ISO-3", "ISO-4"),
         may_fail=_leaks("ISO-3", "ISO-4"),
         kind=("broadcast", "255.255.255.255", "ARP for"),
+    ),
+    Fault(
+        "multicast-leaks",
+        "Multicast of one subnet is heard in the other, as with a reflector for mDNS between them.",
+        "https://github.com/weaveworks/weave/issues/354",
+        _multicast_cable,
+        must_fail=("ISO-3",),
+        may_fail=_leaks("ISO-3"),
+        kind=("224.0.0.251",),
     ),
     Fault(
         "side-bridge",

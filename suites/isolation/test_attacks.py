@@ -10,10 +10,10 @@ from fixtures.requirements import NotProved, requirement
 
 @requirement("ISO-3")
 def test_a_shout_stays_in_its_subnet(attack: Attack) -> None:
-    """Broadcast and ARP of one subnet are not heard in another.
+    """Broadcast, multicast and ARP of one subnet are not heard in another.
 
-    Expected: every container hears its own subnet; UDP broadcasts and ARP requests, for addresses
-    of either subnet, are seen leaving and are heard by no container of another subnet.
+    Expected: every container hears its own subnet; UDP to everybody and to a multicast group, and ARP
+    requests for addresses of either subnet, are seen leaving and are heard by no container of another.
     """
     overheard = attack.overheard()
     assert not overheard.leaked, overheard

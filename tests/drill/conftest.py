@@ -31,6 +31,7 @@ QUICK = (
     "hide-leaves-route",
     "route-between-subnets",
     "subnets-in-one-l2",
+    "multicast-leaks",
     "side-bridge",
     "one-udp-port-leaks",
     "address-outside-subnet",

@@ -139,3 +139,13 @@ def assert_unusable(code: int, text: str, said: str) -> None:
     assert code == 3, text
     assert "Traceback" not in text and "INTERNALERROR" not in text
     assert len([line for line in text.splitlines() if re.search(said, line)]) == 1, text
+
+
+def test_what_passes_is_not_looked_into_again(kept: Place) -> None:
+    """A look at what failed takes seconds, and a run has only a few of them to spend."""
+    done = kept.pytest("suites/path/test_packets.py", "--lab", "lab")
+    results = [json.loads(one.read_text()) for one in (kept.out / "latest" / "allure-results").glob("*-result.json")]
+    attached = {attachment["name"] for one in results for attachment in one.get("attachments", ())}
+    assert done.returncode == 0, done.stdout
+    assert {"ledger", "packets judged"} <= attached
+    assert not [name for name in attached if name.startswith(("state of", "trail", "second look"))]
