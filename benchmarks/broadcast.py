@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from scapy.layers.l2 import ARP, Ether
@@ -21,6 +22,7 @@ from fixtures.probes.socket import ContainerSocket
 
 REQUESTS = 2000
 """A clock tick is 10 ms, and a container's share in a request some microseconds."""
+IDLE_S = 5.0
 AT_ONCE = 100
 """Fewer than a kernel's input queue holds (net.core.netdev_max_backlog)."""
 
@@ -51,25 +53,22 @@ def one_request(asker: Container, address: str) -> float:
     frame = Ether(dst=BROADCAST) / ARP(op="who-has", psrc=asker.address, pdst=address)
     with ContainerSocket(asker.node.agent, asker.netns, "eth0") as sender:
         sender.send_all([frame])  # what a first packet costs more is not asked
-        idle, began = _busy_s(5.0), _busy()
-        for _ in range(REQUESTS // AT_ONCE):
-            sender.send_all([frame] * AT_ONCE)
-        elapsed_s, busy_s = (now - then for now, then in zip(_busy(), began, strict=True))
-    return (busy_s - idle * elapsed_s) / REQUESTS
+        pause_s, idle_s = _spent(lambda: time.sleep(IDLE_S))  # what the machine does by itself
+        took_s, busy_s = _spent(lambda: [sender.send_all([frame] * AT_ONCE) for _ in range(REQUESTS // AT_ONCE)])
+    return (busy_s - idle_s / pause_s * took_s) / REQUESTS
 
 
-def _busy_s(seconds: float) -> float:
-    """The share of its processors' time that the machine is busy by itself, in processors, over so many seconds."""
-    began = _busy()
-    time.sleep(seconds)  # the measurement itself
-    elapsed_s, busy_s = (now - then for now, then in zip(_busy(), began, strict=True))
-    return busy_s / elapsed_s
+def _spent(do: Callable[[], object]) -> tuple[float, float]:
+    """What it takes: (seconds by the clock, processor seconds of the whole machine that were not idle)."""
+    began, before = time.monotonic(), _busy_s()
+    do()
+    return time.monotonic() - began, _busy_s() - before
 
 
-def _busy() -> tuple[float, float]:
-    """(seconds by the clock, processor seconds that were not idle), proc_stat(5)."""
+def _busy_s() -> float:
+    """Processor seconds that were not idle since the machine started, proc_stat(5)."""
     user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
-    return time.monotonic(), (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
