@@ -113,8 +113,8 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(ring)
         _ip(["link set lo up", f"link add {BRIDGE} type bridge forward_delay 0", f"link set {BRIDGE} up"])
-        inner, self.manager = self._hold_namespace()
-        self._plug("manager", inner)
+        self.manager = self._hold_namespace()
+        self._plug("manager", self.manager)
         self._start([entry["name"] for entry in self.plan["nodes"]])
         control = self._listen()
         self._publish()
@@ -131,11 +131,10 @@ class Supervisor:
 
     # -- processes ---------------------------------------------------------
 
-    def _hold_namespace(self) -> tuple[int, int]:
-        """A process that does nothing but keep a network namespace; its pid here and outside."""
+    def _hold_namespace(self) -> int:
+        """A process that does nothing but keep a network namespace; its pid outside."""
         receive, send = os.pipe()
-        inner = os.fork()
-        if inner == 0:
+        if os.fork() == 0:
             try:
                 _reset_signals()
                 unshare(CLONE_NEWNET)
@@ -151,7 +150,7 @@ class Supervisor:
             finally:
                 os._exit(1)
         os.close(send)
-        return inner, _read_pid(receive)
+        return _read_pid(receive)
 
     def _start(self, names: list[str]) -> None:
         started = []
@@ -160,7 +159,7 @@ class Supervisor:
             started.append((name, entry, *self._fork_node(entry)))
         for name, _, pids, go in started:
             self.nodes[name] = pids
-            self._plug(name, pids["inner"])
+            self._plug(name, pids["outer"])
             os.write(go, b"go")
             os.close(go)
 
@@ -207,11 +206,16 @@ class Supervisor:
                     self._publish()
 
     def _plug(self, name: str, pid: int) -> None:
-        """A cable from the switch to the namespace of `pid` (as numbered here), called eth0 there."""
+        """A cable from the switch to the network namespace of `pid` (as numbered outside), called eth0 there.
+
+        The namespace is given as a path below /proc, which here is still the machine's. A plain number means
+        different processes to different releases of iproute2: to the kernel, one of the caller's PID namespace;
+        to iproute2 since 6.12, which opens /proc/NUMBER/ns/net itself, one of the machine's.
+        """
         port = _port(name)
         _ip(
             [
-                f"link add {port} type veth peer name eth0 netns {pid}",
+                f"link add {port} type veth peer name eth0 netns /proc/{pid}/ns/net",
                 f"link set {port} master {BRIDGE} up",
             ]
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from lab.preflight import search_path
 from tests.lab.conftest import ROOT, Place
 from tests.lab.traces import (
     STARTED,
@@ -210,6 +212,31 @@ def test_a_python_without_the_packages_is_one_line() -> None:
     assert done.returncode == 3
     assert "no package" in done.stderr and "./run" in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_iproute2_is_given_no_namespace_by_number(place: Place, tmp_path: Path) -> None:
+    """Up to 6.11 it hands a number to the kernel, since 6.12 it opens /proc/NUMBER itself: two different processes."""
+    real = shutil.which("ip", path=search_path())
+    strict = tmp_path / "bin" / "ip"
+    strict.parent.mkdir()
+    log = tmp_path / "batches"
+    strict.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in *-batch*) ;; *) exec {real} "$@" ;; esac\n'
+        f'batch=$(cat); echo "$batch" >>{log}\n'
+        "if echo \"$batch\" | grep -q 'netns [0-9]'; then echo 'a namespace by number' >&2; exit 1; fi\n"
+        f'echo "$batch" | exec {real} "$@"\n'
+    )
+    strict.chmod(0o755)
+    up = subprocess.run(
+        [sys.executable, "-m", "lab", "up", "--lab", "strict", "--nodes", "2", "--no-nomad"],
+        cwd=ROOT, env={**place.environment, "PATH": f"{strict.parent}:{os.environ['PATH']}"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert up.returncode == 0, up.stderr
+    assert log.read_text().count(" netns /proc/") == 3, "the manager and two nodes were plugged in by this ip"
+    address = place.lab("exec", "--lab", "strict", "u2", "--", "ip", "-brief", "-4", "address", "show", "eth0")
+    assert "192.168.56.4/24" in address.stdout, address.stderr
 
 
 def test_missing_programs_are_listed_at_once(run_dir: Path, tmp_path: Path) -> None:
