@@ -10,24 +10,29 @@ from pathlib import Path
 
 from .errors import LabError
 
-PROGRAMS: dict[str, str] = {
-    "dockerd": "docker.io",
-    "containerd": "docker.io",
-    "runc": "docker.io",
-    "docker": "docker.io",
-    "sshd": "openssh-server",
-    "iptables": "iptables",
-    "nft": "nftables",
-    "ip": "iproute2",
-    "bridge": "iproute2",
-    "tini": "tini",
-    "sv": "runit",
-    "runsvdir": "runit",
-    "conntrack": "conntrack",
-    "busybox": "busybox-static",
-    "consul": "consul (see ./run)",
-}
-"""Program → the Debian package that brings it."""
+TABLE = Path(__file__).with_name("programs.txt")
+"""Programs, what needs them and the packages that bring them; `./run` installs by the same table."""
+
+
+def needed_programs(table: str) -> dict[str, str]:
+    """{program: Debian packages that bring it} of what no lab starts without, from the text of `TABLE`.
+
+    Raises ValueError: a line that is not program, need, packages.
+    """
+    found = {}
+    for line in table.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        words = line.split()
+        if len(words) < 3 or words[1] not in ("lab", "more"):
+            raise ValueError(f"{TABLE.name}: {line!r} is not `program need packages`")
+        if words[1] == "lab":
+            found[words[0]] = " or ".join(words[2:])
+    return found
+
+
+PROGRAMS = {**needed_programs(TABLE.read_text()), "consul": "consul (see ./run)"}
+"""Program → the Debian packages that bring it."""
 
 NO_NOMAD = "workloads and CP-3 do not apply; `python -m lab fetch nomad` gets it"
 """What a machine without Nomad is told."""
@@ -83,11 +88,19 @@ def examine(programs: Iterable[str] = PROGRAMS) -> list[Finding]:
         findings.append(
             Finding(f"{kind} namespaces", Path(f"/proc/self/ns/{kind}").exists(), f"a kernel with {kind} namespaces")
         )
-    filesystems = Path("/proc/filesystems").read_text().split()
-    findings.append(
-        Finding("overlay file system", "overlay" in filesystems, "modprobe overlay, or a kernel that has it")
-    )
+    findings.append(Finding("overlay file system", can_mount("overlay"), "a kernel that has it, or its module"))
     return findings
+
+
+def can_mount(kind: str, *, known: Path = Path("/proc/filesystems"), modules: Path = Path("/lib/modules")) -> bool:
+    """Whether the kernel has a file system, or a module of it, which the first mount loads (modules.dep(5)).
+
+    On a machine that was just installed no mount has loaded it yet.
+    """
+    if kind in known.read_text().split():
+        return True
+    listing = modules / os.uname().release / "modules.dep"
+    return listing.is_file() and f"/{kind}.ko" in listing.read_text()
 
 
 def require(programs: Iterable[str] = PROGRAMS) -> None:
@@ -95,4 +108,5 @@ def require(programs: Iterable[str] = PROGRAMS) -> None:
     missing = [finding for finding in examine(programs) if finding.fatal and not finding.holds]
     if missing:
         text = "; ".join(f"{item.what} ({item.way_out})" for item in missing)
-        raise LabError(f"this machine cannot carry a lab: missing {text}. `./run` installs what a package can bring")
+        hint = ". `./run` installs the programs" if any(item.what.startswith("program ") for item in missing) else ""
+        raise LabError(f"this machine cannot carry a lab: missing {text}{hint}")

@@ -1,20 +1,26 @@
-"""./run on an operator's machine: with a cluster file it wants neither root nor an engine."""
+"""`./run` on a machine: with a cluster file it needs neither root nor an engine; it looks for what it has installed."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from lab.preflight import TABLE
 from tests.lab.conftest import ROOT
 from tests.lab.test_bad_input import NOBODY
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @pytest.fixture
 def without_engine() -> list[str]:
     """The command before one's own that takes the engine away from it, in a mount namespace that ends with it."""
-    engine = shutil.which("dockerd", path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    engine = shutil.which("dockerd", path=PATH)
     assert engine is not None
     return ["unshare", "--mount", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', engine]
 
@@ -38,3 +44,89 @@ def test_a_lab_needs_root() -> None:
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "must be root" in done.stderr and "--cluster FILE" in done.stderr
+
+
+@pytest.fixture
+def apt(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`./run` without an engine and its client, by an apt that knows some packages and installs nothing.
+
+    It writes down what it was asked to install. The real one would upgrade packages of this machine.
+    """
+
+    def with_known(*known: str) -> subprocess.CompletedProcess[str]:
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        candidate = f'case " {" ".join(known)} " in *" $2 "*) echo "  Candidate: 1.0" ;; *) echo "N: none" ;; esac'
+        asked = f'case "$*" in *install*) echo "$@" >>{tmp_path}/asked ;; esac'
+        stubs = {"apt-get": asked, "apt-cache": candidate}
+        for name, body in stubs.items():
+            (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+            (folder / name).chmod(0o755)
+        programs = [place for name in ("dockerd", "docker") for place in _everywhere(name)]
+        hide = "".join(f"mount --bind /dev/null {place}; " for place in programs)
+        return run(
+            "unshare", "--mount", "sh", "-c", f'{hide} PATH={folder}:$PATH exec "$@"', "sh", "./run", "suites/expose"
+        )
+
+    return with_known
+
+
+def _everywhere(name: str) -> list[Path]:
+    folders = dict.fromkeys([*os.environ["PATH"].split(":"), *PATH.split(":")])
+    return sorted({(Path(folder) / name).resolve() for folder in folders if (Path(folder) / name).is_file()})
+
+
+@pytest.mark.parametrize(
+    ("known", "package"),
+    [(("docker-cli", "docker.io"), "docker-cli"), (("docker.io",), "docker.io"), ((), "docker.io")],
+    ids=["Debian 13", "Debian 12", "no lists"],
+)
+def test_the_client_comes_from_the_package_that_the_release_has(
+    apt: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, known: tuple[str, ...], package: str
+) -> None:
+    done = apt(*known)
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked[asked.index("install") + 1 :] == list(dict.fromkeys(["docker.io", package])), done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 3, done.stderr
+    assert last.startswith(
+        "flatnet: missing although its package was installed: "
+        f"dockerd (tried docker.io), docker (tried {package}); install a package that has it, then run again"
+    ), last
+    assert done.stdout == ""
+
+
+def test_the_table_of_programs_is_true_of_this_release() -> None:
+    """The first package of a row that the release has is the one that has the program."""
+    rows = [line.split() for line in TABLE.read_text().splitlines() if line and not line.startswith("#")]
+    candidates = _candidates([package for _, _, *packages in rows for package in packages])
+    owners = _owners()
+    named = {program: next((name for name in packages if name in candidates), None) for program, _, *packages in rows}
+    ours = {package for _, _, *packages in rows for package in packages}
+    found = {program: owners[program] for program in named if owners.get(program) in ours}
+    assert len(found) > 15, "on a machine that ./run has made ready, most of these programs come from these packages"
+    assert found == {program: named[program] for program in found}
+
+
+def _candidates(packages: list[str]) -> set[str]:
+    """Those of the packages that apt could install."""
+    done = run("env", "LC_ALL=C", "apt-cache", "policy", *packages)
+    assert done.returncode == 0, done.stderr
+    found, package = set(), ""
+    for line in done.stdout.splitlines():
+        if not line.startswith(" "):
+            package = line.rstrip(":")
+        elif line.startswith("  Candidate: ") and "(none)" not in line:
+            found.add(package)
+    return found
+
+
+def _owners() -> dict[str, str]:
+    """{program: the package that has it} of everything that dpkg has put where programs lie."""
+    found = {}
+    for listing in Path("/var/lib/dpkg/info").glob("*.list"):
+        for path in listing.read_text().splitlines():
+            folder, _, name = path.rpartition("/")
+            if folder.removeprefix("/usr") in ("/bin", "/sbin"):
+                found[name] = listing.stem.partition(":")[0]
+    return found
