@@ -57,11 +57,11 @@ def _known_controllers() -> frozenset[str]:
     )
 
 
-def join(lab: str, node: str, trees: tuple[Hierarchy, ...]) -> None:
-    """Move this process into `flatnet/<lab>/<node>` of every tree, making the groups."""
+def join(lab: str, node: str, trees: tuple[Hierarchy, ...], *, parent: str = PARENT) -> None:
+    """Move this process into `<parent>/<lab>/<node>` of every tree, making the groups."""
     for tree in trees:
         group = tree.path
-        for part in (PARENT, lab, node):
+        for part in (parent, lab, node):
             if tree.unified:
                 _delegate(group)
             group = group / part
@@ -105,7 +105,7 @@ def mount_all(trees: tuple[Hierarchy, ...]) -> None:
         mount("cgroup", str(target), "cgroup", flags, tree.options)
 
 
-def sweep(lab: str, *, deadline_s: float = 5.0) -> list[Path]:
+def sweep(lab: str, *, parent: str = PARENT, deadline_s: float = 5.0) -> list[Path]:
     """Remove the empty groups of a dead lab; returns those that could not be removed.
 
     The kernel takes a moment to empty a group after its processes were killed,
@@ -113,16 +113,16 @@ def sweep(lab: str, *, deadline_s: float = 5.0) -> list[Path]:
     """
     until = time.monotonic() + deadline_s
     while True:
-        left = _remove(lab)
+        left = _remove(parent, lab)
         if not left or time.monotonic() > until:
             return left
         time.sleep(0.01)  # EBUSY has no event to wait for
 
 
-def _remove(lab: str) -> list[Path]:
+def _remove(parent: str, lab: str) -> list[Path]:
     left = []
     for tree in hierarchies():
-        top = tree.path / PARENT / lab
+        top = tree.path / parent / lab
         if not top.is_dir():
             continue
         for folder, _, _ in os.walk(top, topdown=False):
@@ -131,5 +131,5 @@ def _remove(lab: str) -> list[Path]:
             except OSError:
                 left.append(Path(folder))
         with contextlib.suppress(OSError):  # another lab lives there
-            os.rmdir(tree.path / PARENT)
+            os.rmdir(tree.path / parent)
     return left
