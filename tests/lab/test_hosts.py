@@ -1,4 +1,4 @@
-"""`python3 -m tests.hosts` where there is no release to be had, and where it is killed. CI makes a whole one."""
+"""`python3 -m tests.hosts` without an answering mirror, used wrongly, and killed. CI makes a whole Debian with it."""
 
 from __future__ import annotations
 
