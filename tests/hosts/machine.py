@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from lab import cgroups
 from lab.namespaces import (
@@ -155,7 +156,7 @@ def _claimed(out: Path) -> Iterator[None]:
 
 def _be_first_process(
     wanted: Wanted, clients: Clients, name: str, trees: tuple[cgroups.Hierarchy, ...], tell: Tell, speak: int
-) -> None:
+) -> NoReturn:
     """Become PID 1 of the Debian, and end with its exit code; why there is none goes into the pipe `speak`."""
     code = 3
     try:
