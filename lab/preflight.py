@@ -14,21 +14,25 @@ TABLE = Path(__file__).with_name("programs.txt")
 """Programs, what needs them and the packages that bring them; `./run` installs by the same table."""
 
 
-def needed_programs(table: str) -> dict[str, str]:
-    """{program: Debian packages that bring it} of what no lab starts without, from the text of `TABLE`.
+def table_rows(table: str) -> list[tuple[str, str, list[str]]]:
+    """(program, need, packages that may bring it) of each row, from the text of `TABLE`.
 
     Raises ValueError: a line that is not program, need, packages.
     """
-    found = {}
+    rows = []
     for line in table.splitlines():
         if not line or line.startswith("#"):
             continue
         words = line.split()
         if len(words) < 3 or words[1] not in ("lab", "more"):
             raise ValueError(f"{TABLE.name}: {line!r} is not `program need packages`")
-        if words[1] == "lab":
-            found[words[0]] = " or ".join(words[2:])
-    return found
+        rows.append((words[0], words[1], words[2:]))
+    return rows
+
+
+def needed_programs(table: str) -> dict[str, str]:
+    """{program: Debian packages that bring it} of what no lab starts without. Raises ValueError as `table_rows`."""
+    return {program: " or ".join(packages) for program, need, packages in table_rows(table) if need == "lab"}
 
 
 PROGRAMS = {**needed_programs(TABLE.read_text()), "consul": "consul (see ./run)"}

@@ -84,9 +84,9 @@ class Place:
         temporary = (path for path in (self.top / "tmp").glob("*") if not path.name.startswith("pytest-of-"))
         return traces.files(self.run, self.top / "state" / "flatnet", *temporary)
 
-    def lab(self, *words: str, timeout: float = COMMAND_TIMEOUT_S) -> Result:
-        """`python -m lab …`"""
-        return self._run([sys.executable, "-m", "lab", *words], timeout)
+    def lab(self, *words: str, timeout: float = COMMAND_TIMEOUT_S, **more: str) -> Result:
+        """`python -m lab …`; `more` into its environment."""
+        return self._run([sys.executable, "-m", "lab", *words], timeout, more)
 
     def pytest(
         self, *words: str, prefix: Sequence[str] = (), timeout: float = COMMAND_TIMEOUT_S, **more: str

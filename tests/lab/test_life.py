@@ -228,11 +228,8 @@ def test_iproute2_is_given_no_namespace_by_number(place: Place, tmp_path: Path) 
         f'echo "$batch" | exec {real} "$@"\n'
     )
     strict.chmod(0o755)
-    up = subprocess.run(
-        [sys.executable, "-m", "lab", "up", "--lab", "strict", "--nodes", "2", "--no-nomad"],
-        cwd=ROOT, env={**place.environment, "PATH": f"{strict.parent}:{os.environ['PATH']}"},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    first = f"{strict.parent}:{os.environ['PATH']}"
+    up = place.lab("up", "--lab", "strict", "--nodes", "2", "--no-nomad", PATH=first)
     assert up.returncode == 0, up.stderr
     assert log.read_text().count(" netns /proc/") == 3, "the manager and two nodes were plugged in by this ip"
     address = place.lab("exec", "--lab", "strict", "u2", "--", "ip", "-brief", "-4", "address", "show", "eth0")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.preflight import TABLE
+from lab.preflight import TABLE, table_rows
 from tests.lab.conftest import ROOT
 from tests.lab.test_bad_input import NOBODY
 
@@ -98,11 +98,10 @@ def test_the_client_comes_from_the_package_that_the_release_has(
 
 def test_the_table_of_programs_is_true_of_this_release() -> None:
     """The first package of a row that the release has is the one that has the program."""
-    rows = [line.split() for line in TABLE.read_text().splitlines() if line and not line.startswith("#")]
-    candidates = _candidates([package for _, _, *packages in rows for package in packages])
-    owners = _owners()
-    named = {program: next((name for name in packages if name in candidates), None) for program, _, *packages in rows}
-    ours = {package for _, _, *packages in rows for package in packages}
+    rows = table_rows(TABLE.read_text())
+    ours = list(dict.fromkeys(package for _, _, packages in rows for package in packages))
+    candidates, owners = _candidates(ours), _owners()
+    named = {program: next((name for name in packages if name in candidates), None) for program, _, packages in rows}
     found = {program: owners[program] for program in named if owners.get(program) in ours}
     assert len(found) > 15, "on a machine that ./run has made ready, most of these programs come from these packages"
     assert found == {program: named[program] for program in found}
