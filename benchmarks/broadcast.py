@@ -16,7 +16,7 @@ from pathlib import Path
 from scapy.layers.l2 import ARP, Ether
 
 from benchmarks.mesh import grow, roomy_lab
-from fixtures.containers import Container
+from fixtures.containers.fleet import Container
 from fixtures.probes.frames import BROADCAST
 from fixtures.probes.socket import ContainerSocket
 

@@ -24,13 +24,13 @@ from typing import Any
 
 from benchmarks import peers
 from benchmarks.plot import Series, draw
-from fixtures.cluster import Cluster, ClusterNode, open_cluster
-from fixtures.containers import Container, create
+from fixtures.cluster.nodes import Cluster, ClusterNode, open_cluster
+from fixtures.containers.fleet import Container, create
 from fixtures.probes.ledger import Edge, Transport
 from fixtures.probes.mesh import run_mesh
-from lab import embedded
+from lab.embedded import lifecycle as embedded
+from lab.embedded.plan import LabSpec
 from lab.errors import HarnessError
-from lab.plan import LabSpec
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FPING = {"fping": peers.FPING_INTERVAL_MS, "fping -i 1": peers.FPING_FASTEST_MS}

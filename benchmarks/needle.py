@@ -12,9 +12,9 @@ import sys
 import time
 
 from benchmarks.mesh import all_edges, grow, roomy_lab
-from fixtures.cluster import Cluster
-from fixtures.diagnosis import Diagnosis
-from fixtures.evidence import Evidence
+from fixtures.cluster.nodes import Cluster
+from fixtures.evidence.attachments import Evidence
+from fixtures.evidence.diagnosis import Diagnosis
 from fixtures.probes.ledger import Transport
 from fixtures.probes.mesh import PORTS, run_mesh
 

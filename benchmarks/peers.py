@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixtures.cluster import Cluster, ClusterNode
-from fixtures.containers import Container
+from fixtures.cluster.nodes import Cluster, ClusterNode
+from fixtures.containers.fleet import Container
 
 HERE = Path(__file__).resolve().parent
 PATIENCE_S = 600.0

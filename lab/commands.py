@@ -10,15 +10,15 @@ import sys
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
-from . import embedded
+from .embedded import lifecycle as embedded
+from .embedded.fetch import fetch
+from .embedded.plan import LabSpec
+from .embedded.preflight import NO_NOMAD, Finding, examine, find_program
+from .embedded.readiness import boot
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
-from .fetch import fetch
-from .inventory import dump
+from .inventory.model import dump
 from .overlays import OVERLAYS
-from .plan import LabSpec
-from .preflight import NO_NOMAD, Finding, examine, find_program
-from .readiness import boot
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,13 +22,14 @@ from typing import Any
 import allure
 import pytest
 
-from . import known_issues, writers
-from .catalogue import CatalogueError, load
-from .matrix import draw
+from . import known_issues
 from .model import NotProved, Requirement, Status, Verdict
-from .page import Page, plain
+from .requirements import CATALOGUE, CatalogueError, in_suites, load
 from .results import KEY, Ledger
 from .verdict import EXIT_FAILED, EXIT_NOTHING, EXIT_OK, EXIT_UNUSABLE, Scope, judge
+from .writers import documents as writers
+from .writers.matrix import draw
+from .writers.page import Page, plain
 
 SLOWEST = 10
 _KEPT_CODES = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
@@ -85,12 +86,8 @@ def _is_worker(config: pytest.Config) -> bool:
 
 def runs_suites(config: pytest.Config) -> bool:
     """Whether the run's arguments lie in suites/ (Flatnet's own tests give no verdict)."""
-    suites = config.rootpath / "suites"
-    for argument in config.args:
-        place = (config.invocation_params.dir / str(argument).split("::")[0]).resolve()
-        if place == suites or suites in place.parents:
-            return True
-    return False
+    places = [config.invocation_params.dir / str(argument).split("::")[0] for argument in config.args]
+    return any(in_suites(config.rootpath, place.resolve()) for place in places)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -136,7 +133,7 @@ def pytest_configure_node(node: Any) -> None:
 def _catalogue(config: pytest.Config) -> dict[str, Requirement]:
     """The catalogue, read once a process: xdist's workers have no run of their own."""
     if _CATALOGUE not in config.stash:
-        config.stash[_CATALOGUE] = load(config.rootpath / "suites" / "catalogue.yaml")
+        config.stash[_CATALOGUE] = load(config.rootpath / CATALOGUE)
     return config.stash[_CATALOGUE]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .catalogue import load
+from .requirements import load
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "docs" / "requirements" / "README.md"

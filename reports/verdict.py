@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from .catalogue import Facts, unmet
 from .model import Requirement, RequirementResult, Status, TestResult, Verdict
+from .requirements import Facts, unmet
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNUSABLE, EXIT_USAGE, EXIT_NOTHING, EXIT_GATE = range(7)
 """DESIGN §8. `error` without a failure is the instrument's trouble: 3."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..images import DEMO_IMAGE
+from lab.embedded.images import DEMO_IMAGE
+
 from .dns import registered
 from .model import Action, Fault, Plan, Site
 

@@ -9,9 +9,10 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from ..access import ClusterAccess, NodeAccess
+from lab.access.cluster import ClusterAccess, NodeAccess
+from lab.inventory import Inventory
+
 from ..errors import LabError, UsageError
-from ..inventory import Inventory
 from ..overlays import adapter
 from ..overlays.vxlan import Vxlan
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .. import readiness
-from ..access import ClusterAccess
+from lab.access.cluster import ClusterAccess
+from lab.embedded import readiness
+from lab.inventory import Inventory, Node
+
 from ..errors import HarnessError, LabError, UsageError
-from ..inventory import Inventory, Node
 from .model import SWITCH, Fault, Site
 
 TIMEOUT_S = 90.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lab.inventory import Inventory
+
 from ..errors import UsageError
-from ..inventory import Inventory
 from .base import Capabilities, Link, Overlay, Peer
 from .swarm import Swarm
 from .vxlan import Vxlan

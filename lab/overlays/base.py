@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import docker
 
+from lab.inventory import Inventory, Node
+
 from ..errors import HarnessError
-from ..inventory import Inventory, Node
 
 if TYPE_CHECKING:
-    from ..access import ClusterAccess, NodeAccess
+    from lab.access.cluster import ClusterAccess, NodeAccess
 
 
 @dataclass(frozen=True)

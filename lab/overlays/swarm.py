@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 import docker
 from docker.types import IPAMConfig, IPAMPool
 
+from lab.embedded.images import DEMO_IMAGE
+
 from ..errors import HarnessError, LabError
-from ..images import DEMO_IMAGE
 from ..waiting import wait_for
 from .base import Capabilities, Link, Overlay, Peer
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-    from ..access import ClusterAccess, NodeAccess
+    from lab.access.cluster import ClusterAccess, NodeAccess
 
 PORT = 2377
 OVERHEAD = 50

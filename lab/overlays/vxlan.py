@@ -17,7 +17,7 @@ from ..errors import LabError
 from .base import Capabilities, Link, Overlay, Peer
 
 if TYPE_CHECKING:
-    from ..access import ClusterAccess, NodeAccess
+    from lab.access.cluster import ClusterAccess, NodeAccess
 
 UDP_PORT = 4789
 FIRST_VNI = 4200

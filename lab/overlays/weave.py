@@ -16,14 +16,15 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab.embedded.preflight import cache
+from lab.inventory import Node
+
 from ..errors import HarnessError
-from ..inventory import Node
-from ..preflight import cache
 from ..waiting import wait_for
 from .base import Capabilities, Link, Overlay, Peer
 
 if TYPE_CHECKING:
-    from ..access import ClusterAccess, NodeAccess
+    from lab.access.cluster import ClusterAccess, NodeAccess
 
 VERSION = "2.8.1"
 BRIDGE = "weave"

@@ -1,9 +1,9 @@
 """Consul's servers by their own words."""
 
-from fixtures.cluster import Cluster
-from fixtures.expectations import eventually
-from fixtures.registry import AgentRefused, Consensus, Registry
-from fixtures.requirements import NotProved, requirement
+from fixtures.cluster.nodes import Cluster
+from fixtures.control_plane.registry import AgentRefused, Consensus, Registry
+from fixtures.evidence.waiting import eventually
+from fixtures.session.marks import NotProved, requirement
 
 ELECTION_S = 10.0
 """Bound on an election that happens to be under way, seconds."""

@@ -1,7 +1,7 @@
 """What the nodes' kernels do with packets that are not their own."""
 
-from fixtures.filters import PacketFilters
-from fixtures.requirements import requirement
+from fixtures.control_plane.filters import PacketFilters
+from fixtures.session.marks import requirement
 
 
 @requirement("CP-5")

@@ -1,8 +1,8 @@
 """The scheduler is whole: what is not scheduled cannot be reached either."""
 
-from fixtures.cluster import ClusterNode
-from fixtures.jobs import Scheduler
-from fixtures.requirements import requirement
+from fixtures.cluster.nodes import ClusterNode
+from fixtures.session.marks import requirement
+from fixtures.workloads.jobs import Scheduler
 
 
 @requirement("CP-3")

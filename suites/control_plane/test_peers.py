@@ -1,10 +1,10 @@
 """The overlay's own view of its peers, and what tells them apart."""
 
-from fixtures.cluster import Cluster, ClusterNode
-from fixtures.containers import Fleet
-from fixtures.expectations import eventually
-from fixtures.identity import Identities, shared
-from fixtures.requirements import requirement
+from fixtures.cluster.nodes import Cluster, ClusterNode
+from fixtures.containers.fleet import Fleet
+from fixtures.control_plane.identity import Identities, shared
+from fixtures.evidence.waiting import eventually
+from fixtures.session.marks import requirement
 
 SETTLE_S = 5.0
 """A gossip may suspect a living peer for a moment, seconds."""

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import dns.reversename
 
-from fixtures.cluster import Cluster
-from fixtures.containers import Container, Fleet
-from fixtures.names import Answer, Asker, How, Question, Resolver
-from fixtures.registry import Registry
-from fixtures.requirements import requirement
-from fixtures.services import Service, enough
+from fixtures.cluster.nodes import Cluster
+from fixtures.containers.fleet import Container, Fleet
+from fixtures.control_plane.registry import Registry
+from fixtures.dns.resolver import Answer, Asker, How, Question, Resolver
+from fixtures.dns.services import Service, enough
+from fixtures.session.marks import requirement
 
 MANY = 11
 """More instances than a plain UDP answer of Consul ever holds."""

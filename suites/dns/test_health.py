@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from fixtures.cluster import Cluster
-from fixtures.containers import Fleet
-from fixtures.expectations import eventually
-from fixtures.names import Asker, How, Resolver
-from fixtures.requirements import NotProved, requirement
-from fixtures.services import TURN_S, Service
-from fixtures.web import Request, Web
-from fixtures.witness import SPREAD_S, Heard
+from fixtures.cluster.nodes import Cluster
+from fixtures.containers.fleet import Fleet
+from fixtures.dns.resolver import Asker, How, Resolver
+from fixtures.dns.services import TURN_S, Service
+from fixtures.dns.web import Request, Web
+from fixtures.dns.witness import SPREAD_S, Heard
+from fixtures.evidence.waiting import eventually
+from fixtures.session.marks import NotProved, requirement
 
 
 @requirement("DNS-3")

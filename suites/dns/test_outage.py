@@ -1,11 +1,11 @@
 """Promise 4 while a server of Consul is down."""
 
-from fixtures.cluster import ClusterNode
-from fixtures.expectations import eventually
-from fixtures.names import Asker, How, Resolver
-from fixtures.registry import RETURN_S, Registry
-from fixtures.requirements import NotProved, disruptive, requirement
-from fixtures.services import Service
+from fixtures.cluster.nodes import ClusterNode
+from fixtures.control_plane.registry import RETURN_S, Registry
+from fixtures.dns.resolver import Asker, How, Resolver
+from fixtures.dns.services import Service
+from fixtures.evidence.waiting import eventually
+from fixtures.session.marks import NotProved, disruptive, requirement
 
 
 @requirement("DNS-9")

@@ -1,12 +1,12 @@
 """Promise 4: a service's name leads to its containers' addresses, and to no other."""
 
-from fixtures.catalogue import Catalogue
-from fixtures.cluster import Cluster
-from fixtures.containers import Fleet
-from fixtures.names import Asker, How, Resolver
-from fixtures.requirements import requirement
-from fixtures.services import Service
-from fixtures.web import Web
+from fixtures.cluster.nodes import Cluster
+from fixtures.containers.fleet import Fleet
+from fixtures.dns.registrations import Catalogue
+from fixtures.dns.resolver import Asker, How, Resolver
+from fixtures.dns.services import Service
+from fixtures.dns.web import Web
+from fixtures.session.marks import requirement
 
 
 @requirement("DNS-1")

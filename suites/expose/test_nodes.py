@@ -1,11 +1,11 @@
 """Promise 2: every node reaches every container, and the reverse, without NAT."""
 
-from fixtures.cluster import Cluster, ClusterNode
-from fixtures.containers import Fleet
-from fixtures.evidence import Evidence
-from fixtures.exposure import Exposure, Stranger
-from fixtures.probing import Prober
-from fixtures.requirements import disruptive, requirement
+from fixtures.cluster.nodes import Cluster, ClusterNode
+from fixtures.containers.fleet import Fleet
+from fixtures.evidence.attachments import Evidence
+from fixtures.expose.exposure import Exposure, Stranger
+from fixtures.probes.prober import Prober
+from fixtures.session.marks import disruptive, requirement
 
 
 @requirement("HOST-1")

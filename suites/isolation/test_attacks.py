@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from fixtures.containers import Container
-from fixtures.isolation import Attack
-from fixtures.probing import Prober
-from fixtures.requirements import NotProved, requirement
+from fixtures.containers.fleet import Container
+from fixtures.isolation.attacks import Attack
+from fixtures.probes.prober import Prober
+from fixtures.session.marks import NotProved, requirement
 
 
 @requirement("ISO-3")

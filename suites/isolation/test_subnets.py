@@ -1,10 +1,10 @@
 """Promise 5: containers put into different subnets cannot reach each other."""
 
-from fixtures.cluster import Cluster
-from fixtures.containers import Container, Fleet
-from fixtures.isolation import Attack
-from fixtures.probing import Prober
-from fixtures.requirements import requirement
+from fixtures.cluster.nodes import Cluster
+from fixtures.containers.fleet import Container, Fleet
+from fixtures.isolation.attacks import Attack
+from fixtures.probes.prober import Prober
+from fixtures.session.marks import requirement
 
 
 @requirement("ISO-1")

@@ -1,11 +1,11 @@
 """Promise 3: the address a container has is the address everyone else sees."""
 
-from fixtures.addresses import Addresses
-from fixtures.containers import Container
+from fixtures.cluster.topology import Pair
+from fixtures.containers.fleet import Container
+from fixtures.no_nat.addresses import Addresses
 from fixtures.probes.ledger import Transport
-from fixtures.probing import Prober
-from fixtures.requirements import requirement
-from fixtures.topology import Pair
+from fixtures.probes.prober import Prober
+from fixtures.session.marks import requirement
 
 
 @requirement("NET-2")

@@ -1,8 +1,8 @@
 """Promise 1: every container is reached on every port, without a mapping."""
 
-from fixtures.containers import Fleet
-from fixtures.probing import Prober
-from fixtures.requirements import requirement
+from fixtures.containers.fleet import Fleet
+from fixtures.probes.prober import Prober
+from fixtures.session.marks import requirement
 
 
 @requirement("NET-5")

@@ -1,9 +1,9 @@
 """Promise 1: every container reaches every other container directly."""
 
-from fixtures.containers import Fleet
-from fixtures.evidence import Evidence
-from fixtures.probing import Prober
-from fixtures.requirements import requirement
+from fixtures.containers.fleet import Fleet
+from fixtures.evidence.attachments import Evidence
+from fixtures.probes.prober import Prober
+from fixtures.session.marks import requirement
 
 
 @requirement("NET-1")

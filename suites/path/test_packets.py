@@ -1,10 +1,10 @@
 """What a path does to a packet on its way: routers and checksums."""
 
-from fixtures.checksums import Inspector
-from fixtures.cluster import Cluster
-from fixtures.containers import Fleet
-from fixtures.probing import Prober
-from fixtures.requirements import NotProved, requirement
+from fixtures.cluster.nodes import Cluster
+from fixtures.containers.fleet import Fleet
+from fixtures.path.checksums import Inspector
+from fixtures.probes.prober import Prober
+from fixtures.session.marks import NotProved, requirement
 
 
 @requirement("PATH-5")

@@ -1,8 +1,8 @@
 """What a path carries: packets up to the MTU, streams and datagrams of any size."""
 
-from fixtures.expectations import eventually
-from fixtures.path import UDP_HEADERS, Carrier, Flow, Router
-from fixtures.requirements import NotProved, requirement
+from fixtures.evidence.waiting import eventually
+from fixtures.path.flows import UDP_HEADERS, Carrier, Flow, Router
+from fixtures.session.marks import NotProved, requirement
 
 STREAM = 1 << 20
 DATAGRAM = 8 << 10

@@ -1,8 +1,8 @@
 """What held before a disturbance holds again after it, soon, and nobody else noticed."""
 
-from fixtures.cluster import ClusterNode
-from fixtures.requirements import disruptive, requirement
-from fixtures.resilience import Trial
+from fixtures.cluster.nodes import ClusterNode
+from fixtures.resilience.experiment import Trial
+from fixtures.session.marks import disruptive, requirement
 
 ENGINE_S = 75.0
 NODE_S = 120.0

@@ -2,12 +2,12 @@
 
 from ipaddress import ip_address
 
-from fixtures.containers import Fleet
-from fixtures.expectations import eventually
-from fixtures.registry import Registry
-from fixtures.requirements import disruptive, requirement
-from fixtures.services import TURN_S
-from fixtures.walkthrough import Walk
+from fixtures.containers.fleet import Fleet
+from fixtures.control_plane.registry import Registry
+from fixtures.dns.services import TURN_S
+from fixtures.evidence.waiting import eventually
+from fixtures.session.marks import disruptive, requirement
+from fixtures.walkthrough.walk import Walk
 
 
 @disruptive

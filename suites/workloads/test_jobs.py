@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from fixtures.cluster import Cluster
-from fixtures.containers import Container
-from fixtures.expectations import eventually
-from fixtures.jobs import GONE_S, PLACED_S, REPLACED_S, Attachment, Job, Scheduler, astray
-from fixtures.names import Asker, Resolver
-from fixtures.requirements import NotProved, disruptive, requirement
-from fixtures.services import TURN_S
-from fixtures.web import Web
+from fixtures.cluster.nodes import Cluster
+from fixtures.containers.fleet import Container
+from fixtures.dns.resolver import Asker, Resolver
+from fixtures.dns.services import TURN_S
+from fixtures.dns.web import Web
+from fixtures.evidence.waiting import eventually
+from fixtures.session.marks import NotProved, disruptive, requirement
+from fixtures.workloads.jobs import GONE_S, PLACED_S, REPLACED_S, Attachment, Job, Scheduler, astray
 
 
 @requirement("JOB-1")

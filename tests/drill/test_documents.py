@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.faults import FAULTS
-from reports.catalogue import load
+from reports.requirements import load
 
 from .conftest import ROOT
 from .document import inserted, picture

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab.faults import FAULTS, Fault
-from reports.catalogue import load
+from reports.requirements import load
 
 from .conftest import LOOKOUTS, PAIR, ROOT, SCORE, DrillLab, Ended, proofs_of
 

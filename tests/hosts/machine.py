@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from lab import cgroups
-from lab.namespaces import (
+from lab.embedded import cgroups
+from lab.embedded.namespaces import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWNS,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lab.keys import make_key
+from lab.embedded.keys import make_key
 from tests.lab import traces
 from tests.lab.conftest import Place, Result
 from tests.lab.warm import Warm

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.keys import make_key
+from lab.embedded.keys import make_key
 from tests.lab.conftest import Place
 from tests.lab.warm import Warm
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import fetch
+from lab.embedded import fetch
+from lab.embedded.fetch import IMAGES, KEY_FILE, SCRIPT, Release, fetch_release, fetch_weave
 from lab.errors import LabError, UsageError
-from lab.fetch import IMAGES, KEY_FILE, SCRIPT, Release, fetch_release, fetch_weave
 from lab.overlays.weave import WeavePlugin
 
 PROGRAM = b"#!/bin/sh\necho the program\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import cgroups
+from lab.embedded import cgroups
 from tests.hosts.machine import GROUPS, remove_dead_groups
 from tests.lab.conftest import ROOT
 from tests.lab.test_bad_input import NOBODY

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lab.preflight import search_path
+from lab.embedded.preflight import search_path
 from tests.lab.conftest import ROOT, Place
 from tests.lab.traces import (
     STARTED,
@@ -153,7 +153,7 @@ def test_only_whole_labs_stay(place: Place) -> None:
 
 def test_a_lab_ends_with_the_process_that_owns_it(place: Place) -> None:
     program = (
-        "import sys, signal; from lab import embedded; from lab.plan import LabSpec;"
+        "import sys, signal; from lab.embedded import lifecycle as embedded; from lab.embedded.plan import LabSpec;"
         "embedded.up(LabSpec(name='owned', nodes=1), stay=False); print('up', flush=True); signal.pause()"
     )
     others = descendants()
@@ -241,7 +241,7 @@ def test_missing_programs_are_listed_at_once(run_dir: Path, tmp_path: Path) -> N
         [
             sys.executable,
             "-c",
-            "from lab import preflight, commands as m, embedded; import sys;"
+            "from lab import commands as m; from lab.embedded import preflight, lifecycle as embedded; import sys;"
             "preflight.PROGRAMS.update({'no-such-daemon': 'daemon-package', 'no-such-tool': 'tool-package'});"
             "sys.exit(m.main(['up']))",
         ],

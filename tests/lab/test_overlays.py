@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from lab import embedded, operations
-from lab.access import ClusterAccess, NodeAccess
+from lab.access import operations
+from lab.access.cluster import ClusterAccess, NodeAccess
+from lab.embedded import lifecycle as embedded
+from lab.embedded.images import DEMO_IMAGE
 from lab.errors import HarnessError
-from lab.images import DEMO_IMAGE
 from lab.overlays import OVERLAYS, Overlay, adapter
 from lab.waiting import wait_for
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.preflight import TABLE, table_rows
+from lab.embedded.preflight import TABLE, table_rows
 from tests.lab.conftest import ROOT
 from tests.lab.test_bad_input import NOBODY
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab.cgroups import PARENT, hierarchies
+from lab.embedded.cgroups import PARENT, hierarchies
 
 PATIENCE_S = 15.0
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h

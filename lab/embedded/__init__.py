@@ -1,0 +1,1 @@
+"""The embedded lab: nodes, namespaces, daemons and images on this machine."""

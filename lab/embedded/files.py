@@ -1,0 +1,194 @@
+"""The files a node starts with: names, daemon configurations, service scripts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import uuid
+from pathlib import Path
+from typing import Any
+
+from lab.access import nomad
+from lab.inventory import Inventory, Node
+from lab.overlays import adapter
+
+from .keys import make_key
+from .node import SERVICES
+from .preflight import find_program, missing_capabilities
+
+_SSHD = """\
+Port 22
+HostKey /run/flatnet/ssh_host_key
+AuthorizedKeysFile /run/flatnet/authorized_keys
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+UsePAM no
+UseDNS no
+StrictModes no
+PermitUserRC no
+MaxSessions 200
+MaxStartups 200
+PidFile none
+"""
+
+
+def machine_id(node: str, lab: str) -> str:
+    """machine-id(5) of a lab's node: 32 hexadecimal digits, its own and the same each time."""
+    return uuid.uuid5(uuid.NAMESPACE_DNS, f"{node}.{lab}").hex
+
+
+def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -> str:
+    """Write everything node `node` needs below its run directory; returns its public host key."""
+    folder = state / "nodes" / node.name
+    etc = folder / "etc"
+    (folder / "log").mkdir(parents=True)
+    etc.mkdir()
+    (etc / "hostname").write_text(f"{node.name}\n")
+    (etc / "machine-id").write_text(f"{machine_id(node.name, inventory.name)}\n")
+    hosts = ["127.0.0.1 localhost", "::1 localhost"]
+    hosts += [f"{each.address} {each.name}" for each in inventory.nodes]
+    (etc / "hosts").write_text("\n".join(hosts) + "\n")
+    (etc / "resolv.conf").write_text(_resolv_conf(inventory, node))
+    (etc / "passwd").write_text(_passwd(Path("/etc/passwd").read_text()))
+    (etc / "flatnet").mkdir()
+    (etc / "flatnet" / "sshd_config").write_text(_SSHD)
+    (folder / "authorized_keys").write_text(runner_key + "\n")
+    _docker(folder)
+    overlay = adapter(inventory)
+    if overlay.packet_filter:
+        _packet_filter(folder / "bin", overlay.packet_filter)
+    _service(etc, "sshd", "/usr/sbin/sshd -D -e -f /etc/flatnet/sshd_config")
+    _service(etc, "docker", "dockerd --config-file /run/flatnet/docker.json")
+    if inventory.consul is not None:
+        (folder / "consul.json").write_text(json.dumps(consul_configuration(inventory, node), indent=1))
+        _service(etc, "consul", "consul agent -config-file /run/flatnet/consul.json")
+    if inventory.nomad is not None:
+        endpoint = overlay.endpoint(node)
+        (folder / "nomad.hcl").write_text(nomad.configuration(inventory, node, endpoint))
+        # Its Docker driver looks for the engine at the start, and then only every half minute.
+        _service(etc, "nomad", "nomad agent -config /run/flatnet/nomad.hcl", first=f"docker --host {endpoint} version")
+    return make_key(folder / "ssh_host_key", comment=node.name)
+
+
+def _resolv_conf(inventory: Inventory, node: Node) -> str:
+    """The node's own Consul first, then other servers: names outlive any one of them. resolv.conf(5) takes three."""
+    others = [each.address for each in inventory.nodes if each.consul_server and each.name != node.name]
+    servers = "".join(f"nameserver {address}\n" for address in [node.address, *others][:3])
+    return f"{servers}options timeout:1 attempts:2\n"
+
+
+def _passwd(machine: str) -> str:
+    """The machine's users, but root gets a shell that reads no start-up files of a person's."""
+    lines = [line for line in machine.splitlines() if not line.startswith("root:")]
+    return "\n".join(["root:x:0:0:root:/root:/bin/sh", *lines]) + "\n"
+
+
+def _service(etc: Path, name: str, command: str, *, first: str = "") -> None:
+    """A service that runsvdir keeps running; it starts when the command `first` succeeds."""
+    program, *rest = shlex.split(command)
+    path = find_program(program) or program
+    script = etc.parent / "etc" / SERVICES.removeprefix("/etc/") / name / "run"
+    script.parent.mkdir(parents=True)
+    script.write_text(
+        f"#!/bin/sh\nexec >>/run/flatnet/log/{name}.log 2>&1\n"
+        f"export PATH={shlex.quote(_service_path(path))}\n"
+        + (f"until {first} >/dev/null 2>&1; do sleep 0.1; done\n" if first else "")
+        + f"exec {shlex.join([path, *rest])}\n"
+    )
+    script.chmod(0o755)
+
+
+def _service_path(program: str) -> str:
+    places = [
+        "/run/flatnet/bin",
+        str(Path(program).parent),
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/usr/bin",
+        "/sbin",
+        "/bin",
+    ]
+    return ":".join(dict.fromkeys(places))
+
+
+def _packet_filter(folder: Path, back_end: str) -> None:
+    """The node's services find `iptables` of that back end first, whatever the machine's default is."""
+    folder.mkdir()
+    for name in ("iptables", "ip6tables"):
+        for suffix in ("", "-save", "-restore"):
+            program = find_program(f"{name}-{back_end}{suffix}")
+            if program is not None:
+                (folder / f"{name}{suffix}").symlink_to(program)
+
+
+def _docker(folder: Path) -> None:
+    configuration: dict[str, Any] = {
+        "hosts": ["unix:///run/docker.sock"],
+        "exec-root": "/run/docker",
+        "pidfile": "/run/docker.pid",
+        "storage-driver": "overlay2",
+        "log-level": "warn",
+        "shutdown-timeout": 2,
+    }
+    missing = missing_capabilities()
+    if missing:
+        shim = folder / "runc-shim"
+        shim.write_text(runtime_shim(missing, find_program("runc") or "runc"))
+        shim.chmod(0o755)
+        configuration["runtimes"] = {"bounded": {"path": "/run/flatnet/runc-shim"}}
+        configuration["default-runtime"] = "bounded"
+    (folder / "docker.json").write_text(json.dumps(configuration, indent=1))
+
+
+def runtime_shim(missing: tuple[str, ...], runc: str) -> str:
+    """A runtime that takes capabilities this machine can't grant out of a bundle's config."""
+    cuts = "".join(f's/,"{name}"//g;s/"{name}",//g;s/"{name}"//g;' for name in missing)
+    return f"""#!/bin/sh
+# runc refuses capabilities outside its bounding set; --privileged asks for all of them.
+bundle=.
+create=
+previous=
+for word in "$@"; do
+    case "$previous" in --bundle|-b) bundle=$word ;; esac
+    case "$word" in create|run|restore) create=yes ;; esac
+    previous=$word
+done
+[ -z "$create" ] || sed -i '{cuts}' "$bundle/config.json"
+exec {runc} "$@"
+"""
+
+
+def consul_configuration(inventory: Inventory, node: Node) -> dict[str, Any]:
+    """Consul's configuration on `node`: short timers, no telemetry, DNS on the DNS port."""
+    consul = inventory.consul
+    assert consul is not None
+    servers = [each for each in inventory.nodes if each.consul_server]
+    configuration: dict[str, Any] = {
+        "node_name": node.name,
+        "datacenter": consul.datacenter,
+        "domain": consul.domain,
+        "data_dir": "/var/lib/consul",
+        "bind_addr": str(node.address),
+        "client_addr": "0.0.0.0",
+        "ports": {"http": consul.http_port, "dns": consul.dns_port, "grpc": -1},
+        "server": node.consul_server,
+        "retry_join": [str(each.address) for each in servers if each.name != node.name],
+        "retry_interval": "1s",
+        "retry_max": 0,
+        "disable_update_check": True,
+        "disable_anonymous_signature": True,
+        "enable_script_checks": False,
+        "leave_on_terminate": False,
+        "rejoin_after_leave": True,
+        "log_level": "INFO",
+        "performance": {"raft_multiplier": 1},
+        "gossip_lan": {"gossip_interval": "50ms", "probe_interval": "300ms", "probe_timeout": "150ms"},
+        # A server that is away comes back: nobody takes its place among the voters.
+        "autopilot": {"server_stabilization_time": "100ms", "cleanup_dead_servers": False},
+        "dns_config": {"service_ttl": {"*": f"{consul.service_ttl_s}s"}, "allow_stale": True},
+    }
+    if node.consul_server:
+        configuration["bootstrap_expect"] = len(servers)
+    return configuration

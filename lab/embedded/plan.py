@@ -1,0 +1,130 @@
+"""What an embedded lab will be: pure planning, before anything is made.
+
+The inventory of a lab follows from its specification alone, so tests can be
+parametrized over nodes and subnets without a lab being up.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+
+from lab.errors import UsageError
+from lab.inventory import Commands, Consul, Inventory, Node, Nomad, Overlay, Power, Runner, Ssh
+from lab.overlays import OVERLAYS
+
+from .preflight import find_program
+
+SV = "sv -w 20 {action} /etc/flatnet/service/{service}"
+MOST_NODES = 20
+CONSUL_SERVERS = 3
+NOMAD_SERVERS = 3
+
+
+def run_root() -> Path:
+    """Where labs keep their run directories (`FLATNET_RUN`, else /run/flatnet)."""
+    return Path(os.environ.get("FLATNET_RUN", "/run/flatnet"))
+
+
+@dataclass(frozen=True)
+class LabSpec:
+    """What a person may choose about a lab. Raises UsageError when it makes no sense."""
+
+    name: str = "lab"
+    nodes: int = 3
+    overlay: str = "vxlan"
+    underlay: IPv4Network = IPv4Network("192.168.56.0/24")
+    range: IPv4Network = IPv4Network("10.32.0.0/16")
+    subnet_prefix: int = 24
+    nomad: bool = True
+    """Nomad runs in it, where the machine has one: it takes longer to come than all the rest."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):
+            raise UsageError(f"lab name {self.name!r}: use 1 to 16 of a-z, 0-9 and '-', beginning with a letter")
+        if not 1 <= self.nodes <= MOST_NODES:
+            raise UsageError(f"--nodes {self.nodes}: a lab has 1 to {MOST_NODES} nodes")
+        if self.overlay not in OVERLAYS:
+            raise UsageError(f"--overlay {self.overlay}: unknown; there are: {', '.join(sorted(OVERLAYS))}")
+        if not 18 <= self.subnet_prefix <= 26:
+            raise UsageError(f"--subnet-prefix {self.subnet_prefix}: choose 18 to 26")
+        if self.underlay.overlaps(self.range):
+            raise UsageError(f"underlay {self.underlay} overlaps the overlay range {self.range}")
+        if self.underlay.num_addresses < self.nodes + 4:
+            raise UsageError(f"underlay {self.underlay} has no room for {self.nodes} nodes")
+
+    @property
+    def state(self) -> Path:
+        """The lab's run directory."""
+        return run_root() / self.name
+
+    def node_names(self) -> tuple[str, ...]:
+        """u1, u2, … as in the reference set-up."""
+        return tuple(f"u{index}" for index in range(1, self.nodes + 1))
+
+    def address(self, index: int) -> IPv4Address:
+        """Underlay address of node `index` (0-based): u1 is .3."""
+        return self.underlay[3 + index]
+
+    @property
+    def manager(self) -> IPv4Interface:
+        """The runner's own address on the underlay."""
+        return IPv4Interface(f"{self.underlay[1]}/{self.underlay.prefixlen}")
+
+    def subnets(self) -> dict[str, IPv4Network]:
+        """Two subnets of the range: `a` (default) and `b`."""
+        first, second, *_ = self.range.subnets(new_prefix=self.subnet_prefix)
+        return {"a": first, "b": second}
+
+
+def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: int | None = None) -> Inventory:
+    """The inventory that the lab of `spec` emits; without pids, the planned one.
+
+    Nomad is in it where it is wanted and the machine has one (`python -m lab fetch nomad`).
+    """
+    nomad = Nomad() if spec.nomad and find_program("nomad") is not None else None
+    ssh = Ssh(key=spec.state / "keys" / "runner", known_hosts=spec.state / "known_hosts")
+    commands = Commands(
+        stop_docker=SV.format(action="stop", service="docker"),
+        start_docker=SV.format(action="start", service="docker"),
+        stop_consul=SV.format(action="stop", service="consul"),
+        start_consul=SV.format(action="start", service="consul"),
+    )
+    nodes = tuple(
+        Node(
+            name=name,
+            address=spec.address(index),
+            ssh=ssh,
+            docker="unix:///run/docker.sock",
+            consul_server=index < CONSUL_SERVERS,
+            nomad_server=nomad is not None and index < NOMAD_SERVERS,
+            commands=commands,
+            power=Power(
+                off=(sys.executable, "-m", "lab", "power-off", name, "--lab", spec.name),
+                on=(sys.executable, "-m", "lab", "power-on", name, "--lab", spec.name),
+            ),
+        )
+        for index, name in enumerate(spec.node_names())
+    )
+    return Inventory(
+        name=spec.name,
+        kind="embedded",
+        underlay=spec.underlay,
+        nodes=nodes,
+        overlay=Overlay(
+            name=spec.overlay,
+            range=spec.range,
+            subnets=spec.subnets(),
+            options=OVERLAYS[spec.overlay].lab_options(),
+        ),
+        consul=Consul(),
+        nomad=nomad,
+        runner=Runner(
+            namespace=Path(f"/proc/{manager_pid}/ns/net") if manager_pid else None,
+            switch=Path(f"/proc/{supervisor_pid}/ns/net") if supervisor_pid else None,
+        ),
+    )

@@ -1,0 +1,164 @@
+"""Making a fresh lab ready: every daemon answers, the overlay's peers talk. Observed, not slept for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import consul
+import docker
+import requests
+
+from lab.access import consul as catalog
+from lab.access import nomad
+from lab.access.cluster import ClusterAccess, NodeAccess
+from lab.errors import HarnessError, LabError
+from lab.inventory import Inventory
+from lab.overlays import adapter
+from lab.waiting import READY_TIMEOUT_S, wait_for
+
+from .images import demo_image
+from .preflight import NO_NOMAD, find_program
+
+Progress = Callable[[str, float], None]
+BOOT_TIMEOUT_S = 100.0
+"""An engine whose containers hang on a plugin that runs in a container waits for it in vain, again and again."""
+
+
+def make_ready(inventory: Inventory, progress: Progress) -> None:
+    """Bring a lab from bare nodes to a working cluster. Raises LabError naming what does not come."""
+    began = time.monotonic()
+    cluster = ClusterAccess(inventory)
+
+    def report(step: str) -> None:
+        progress(step, time.monotonic() - began)
+
+    try:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            stop = threading.Event()
+            consul = pool.submit(_consul_ready, inventory, stop) if inventory.consul is not None else None
+            try:
+                cluster.each(_ssh_ready)
+                report("ssh answers on every node")
+                cluster.each(_docker_ready)
+                report("Docker answers on every node")
+                images = pool.submit(cluster.each, load_demo_image)
+                overlay = adapter(inventory)
+                overlay.deploy(cluster)
+                report(f"overlay {overlay.name} is made")
+                images.result()
+                report("demo image loaded on every node")
+                overlay.prove(cluster)
+                report(f"overlay {overlay.name}: every pair of peers passes packets")
+                if consul is not None:
+                    consul.result()
+                    report("Consul has a leader and all its voters")
+                if inventory.nomad is not None:
+                    _nomad_ready(inventory)
+                    report("Nomad has a leader, all its servers, and every client ready")
+                elif find_program("nomad") is None:
+                    report(f"no Nomad on this machine: {NO_NOMAD}")
+            except BaseException:
+                stop.set()
+                raise
+    except HarnessError as error:
+        raise error if isinstance(error, LabError) else LabError(str(error)) from None
+    finally:
+        cluster.close()
+
+
+def settle(inventory: Inventory) -> None:
+    """Wait until Consul, by every node's word, and Nomad are at work again, in a lab that was mended.
+
+    Who was cut off takes some seconds to find its leader. Raises LabError naming what does not come.
+    """
+    if inventory.consul is not None:
+        for node in inventory.nodes:
+            client = catalog.connect(node, inventory.consul, timeout_s=2)
+            wait_for(f"Consul on {node.name}", partial(_consul_unready, inventory, client))
+    if inventory.nomad is not None:
+        _nomad_ready(inventory)
+
+
+def boot(inventory: Inventory, name: str) -> None:
+    """Bring a node that was just started into the cluster, as its own boot scripts would.
+
+    Raises LabError naming what does not come.
+    """
+    cluster = ClusterAccess(inventory)
+    try:
+        node = cluster.nodes[name]
+        _ssh_ready(node)
+        _docker_ready(node, timeout_s=BOOT_TIMEOUT_S)
+        adapter(inventory).start(node)  # Nomad takes its own time: who needs it looks for itself
+    finally:
+        cluster.close()
+
+
+def _ssh_ready(node: NodeAccess) -> None:
+    def look() -> str | None:
+        try:
+            node.shell.connect()  # a closed port answers at once; a slow machine's key exchange takes seconds
+        except LabError as error:
+            return str(error)
+        return None
+
+    wait_for(f"node {node.name}: sshd", look)
+
+
+def _docker_ready(node: NodeAccess, *, timeout_s: float = READY_TIMEOUT_S) -> None:
+    socket_path = node.node.docker.removeprefix("unix://")
+    script = f"until curl -sf --unix-socket {socket_path} http://docker/_ping >/dev/null; do sleep 0.02; done"
+    fallback = f"until docker --host {node.node.docker} version >/dev/null 2>&1; do sleep 0.05; done"
+    node.run(f"if command -v curl >/dev/null; then {script}; else {fallback}; fi", timeout_s=timeout_s)
+    _ = node.docker
+
+
+def load_demo_image(node: NodeAccess) -> None:
+    """Load the demo image into the node's engine. Raises HarnessError when it refuses."""
+    try:
+        node.docker.images.load(demo_image())
+    except (docker.errors.DockerException, requests.RequestException, OSError, EOFError) as error:
+        words = str(error) or "the connection was lost"
+        raise HarnessError(f"node {node.name}: Docker refused the demo image: {words}") from None
+
+
+def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
+    """Wait for Consul by the word of one of its servers."""
+    assert inventory.consul is not None
+    speaker = next(node for node in inventory.nodes if node.consul_server)
+    client = catalog.connect(speaker, inventory.consul, timeout_s=2)
+
+    def look() -> str | None:
+        if stop.is_set():
+            raise LabError("Consul: given up, another part of the lab failed")
+        return _consul_unready(inventory, client)
+
+    wait_for(f"Consul on {speaker.name}", look)
+
+
+def _consul_unready(inventory: Inventory, client: consul.Consul) -> str | None:
+    """What is missing yet by the word of one node's Consul; None when nothing is."""
+    servers = sum(node.consul_server for node in inventory.nodes)
+    try:
+        peers = client.operator.raft_config()["Servers"]
+        _, members = client.catalog.nodes()
+    except (requests.RequestException, consul.ConsulException, ValueError, KeyError) as error:
+        return type(error).__name__
+    voters = [peer for peer in peers if peer["Voter"]]
+    if len(voters) < servers or not any(peer["Leader"] for peer in peers):
+        return f"{len(voters)} of {servers} voters"
+    if len(members) < len(inventory.nodes):
+        return f"{len(members)} of {len(inventory.nodes)} nodes in the catalogue"
+    return None
+
+
+def _nomad_ready(inventory: Inventory) -> None:
+    """Wait for Nomad by the word of one of its servers."""
+    settings = inventory.nomad
+    assert settings is not None
+    speaker = next(node for node in inventory.nodes if node.nomad_server)
+    wait_for("Nomad", partial(nomad.unready, inventory, nomad.connect(speaker, settings, timeout_s=2)))

@@ -1,0 +1,33 @@
+"""The inventory of a cluster: its model, and how cluster files are read and written."""
+
+from .model import (
+    Address,
+    Commands,
+    Consul,
+    Inventory,
+    Network,
+    Node,
+    Nomad,
+    Overlay,
+    Power,
+    Runner,
+    Ssh,
+    dump,
+    load,
+)
+
+__all__ = [
+    "Address",
+    "Commands",
+    "Consul",
+    "Inventory",
+    "Network",
+    "Node",
+    "Nomad",
+    "Overlay",
+    "Power",
+    "Runner",
+    "Ssh",
+    "dump",
+    "load",
+]

@@ -1,0 +1,86 @@
+"""Waiting for a condition, by a clock that the test moves: late is a failure, and what was seen is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from fixtures.evidence import waiting as expectations
+from fixtures.evidence.waiting import Seen, eventually
+from lab.errors import HarnessError
+
+
+class Clock:
+    """Time that passes only in `sleep`, and in looks that take some."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(expectations, "time", made)
+    return made
+
+
+def counting() -> Callable[[], int]:
+    numbers: Iterator[int] = iter(range(1, 10**6))
+    return lambda: next(numbers)
+
+
+def wait(until: int, *, within_s: float = 1.0, every_s: float = 0.25) -> Seen[int]:
+    return eventually(counting(), lambda seen: seen >= until, within_s=within_s, every_s=every_s, what="the count")
+
+
+@pytest.mark.parametrize(("until", "after"), [(1, 0.0), (2, 0.25), (5, 1.0)])
+def test_in_time(clock: Clock, until: int, after: float) -> None:
+    assert wait(until) == Seen(until, after, until)
+
+
+def test_one_look_is_made_even_without_time(clock: Clock) -> None:
+    assert wait(1, within_s=0) == Seen(1, 0.0, 1)
+
+
+def test_a_late_success_is_a_failure_that_says_how_late(clock: Clock) -> None:
+    with pytest.raises(AssertionError, match=r"the count: late by 0\.25 s \(bound 1 s, 6 looks\); then saw 6$"):
+        wait(6)
+
+
+def test_never_says_the_last_value_and_how_often_it_looked(clock: Clock) -> None:
+    with pytest.raises(AssertionError, match=r"not within 1 s, nor within 2\.25 s; last of 10 looks saw 10$"):
+        wait(1000)
+
+
+def test_it_looks_after_the_bound_however_long_a_look_takes(clock: Clock) -> None:
+    def slow() -> int:
+        clock.now += 5
+        return 1
+
+    with pytest.raises(AssertionError, match=r"late by 4\.00 s \(bound 1 s, 1 looks\)"):
+        eventually(slow, lambda seen: seen == 1, within_s=1, what="it")
+    with pytest.raises(AssertionError, match=r"last of 1 looks saw 1"):
+        eventually(slow, lambda seen: seen == 2, within_s=1, what="it")
+
+
+def test_an_instrument_that_fails_ends_the_waiting(clock: Clock) -> None:
+    def broken() -> int:
+        raise HarnessError("node u1: lost")
+
+    with pytest.raises(HarnessError, match="node u1: lost"):
+        eventually(broken, lambda seen: True, within_s=1, what="it")
+    with pytest.raises(ZeroDivisionError):
+        eventually(lambda: 0, lambda seen: bool(1 // seen), within_s=1, what="it")
+    assert clock.now == 1000.0
+
+
+def test_real_time_passes() -> None:
+    assert eventually(counting(), lambda seen: seen == 3, within_s=60, every_s=0.001, what="the count").looks == 3

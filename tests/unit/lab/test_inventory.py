@@ -1,0 +1,230 @@
+"""Cluster files: what is wrong is one line that names file and key; what is right comes back whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures.cluster.topology import pairs
+from fixtures.containers.fleet import PER_NODE, slots
+from lab.embedded import plan
+from lab.embedded.plan import LabSpec
+from lab.errors import InventoryError, UsageError
+from lab.inventory import Inventory, dump, load
+
+GOOD: dict[str, Any] = {
+    "name": "office",
+    "ssh": {"key": "id", "known_hosts": "known"},
+    "nodes": [{"name": "u1", "address": "192.168.56.3"}, {"name": "u2", "address": "192.168.56.4"}],
+    "overlay": {
+        "name": "vxlan",
+        "range": "10.32.0.0/16",
+        "subnets": {"a": "10.32.0.0/24", "b": "10.32.1.0/24"},
+    },
+    "consul": {"token_file": "token"},
+    "nomad": {"token_file": "token"},
+}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[object], Path]:
+    """Writes a cluster file, text or data, beside the files that it names."""
+    for name in ("id", "known", "token"):
+        (tmp_path / name).write_text("x")
+
+    def file(content: object) -> Path:
+        place = tmp_path / "cluster.yaml"
+        place.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False))
+        return place
+
+    return file
+
+
+def spoilt(path: str, value: object = None) -> dict[str, Any]:
+    """GOOD with another value at `nodes.0.address`; None: without that key."""
+    data = deepcopy(GOOD)
+    here: Any = data
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in way:
+        here = here[part]
+    if value is None:
+        del here[last]
+    else:
+        here[last] = value
+    return data
+
+
+BAD: dict[str, tuple[object, str]] = {
+    "empty": ("", "is empty"),
+    "only a comment": ("# nothing\n", "is empty"),
+    "a list": ("- u1\n", "holds a list"),
+    "no YAML": ("nodes: [\n", "line "),
+    "a tab": ("name: x\n\tnodes: y\n", "line 2"),
+    "a key twice": ("name: a\nname: b\n", "line 2: the key 'name' is there twice"),
+    "unknown key": (spoilt("colour", "red"), "colour: unknown key"),
+    "unknown key of a node": (
+        spoilt("nodes.0.adress", "192.168.56.9"),
+        "nodes.u1.adress: unknown key; is 'address' meant?",
+    ),
+    "unknown key of the overlay": (spoilt("overlay.subnet", {}), "overlay.subnet: unknown key"),
+    "no name": (spoilt("name"), "name: is missing"),
+    "no nodes": (spoilt("nodes"), "nodes: is missing"),
+    "an empty list of nodes": (spoilt("nodes", []), "nodes: is empty"),
+    "nodes that are no list": (spoilt("nodes", {"u1": {}}), "nodes: has to be a list"),
+    "a node without address": (spoilt("nodes.1.address"), "nodes.u2.address: is missing"),
+    "a node without name": (spoilt("nodes.1.name"), "nodes.1.name: is missing"),
+    "an address that is none": (spoilt("nodes.0.address", "u1.example"), "nodes.u1.address: 'u1.example' is no IPv4"),
+    "a name that is none": (spoilt("nodes.0.name", "U 1"), "nodes.U 1.name: "),
+    "a name twice": (spoilt("nodes.1.name", "u1"), "nodes[].name: 'u1' is used twice"),
+    "an address twice": (spoilt("nodes.1.address", "192.168.56.3"), "nodes[].address: '192.168.56.3' is used twice"),
+    "a node inside the overlay": (spoilt("nodes.0.address", "10.32.0.9"), "nodes.u1.address: 10.32.0.9 lies inside"),
+    "no key": (spoilt("ssh.key"), "nodes.u1.ssh.key: is missing"),
+    "ssh that is no mapping": (spoilt("ssh", "root"), "ssh: 'root' is no mapping"),
+    "a port that is none": (spoilt("ssh.port", 70000), "nodes.u1.ssh.port: "),
+    "no overlay": (spoilt("overlay"), "overlay: is missing"),
+    "no range": (spoilt("overlay.range"), "overlay.range: is missing"),
+    "a range that is a number": (spoilt("overlay.range", 10), "overlay.range: write an address as text"),
+    "a range that is no": (spoilt("overlay.range", False), "overlay.range: write an address as text"),
+    "a range with host bits": (
+        spoilt("overlay.range", "10.32.0.1/16"),
+        "overlay.range: '10.32.0.1/16' is no IPv4 network",
+    ),
+    "no subnets": (spoilt("overlay.subnets", {}), "overlay.subnets: is empty"),
+    "a subnet outside": (spoilt("overlay.subnets.b", "10.33.0.0/24"), "overlay.subnets.b: 10.33.0.0/24 is outside"),
+    "overlapping subnets": (
+        spoilt("overlay.subnets.b", "10.32.0.128/25"),
+        "overlay.subnets.b: 10.32.0.128/25 overlaps",
+    ),
+    "an overlapping underlay": (
+        spoilt("underlay", "10.32.128.0/17"),
+        "underlay: 10.32.128.0/17 overlaps overlay.range",
+    ),
+    "a kind that is none": (spoilt("kind", "cloud"), "kind: "),
+    "a Docker over TCP": (spoilt("nodes.0.docker", "tcp://0.0.0.0:2375"), "nodes.u1.docker: "),
+    "a key file that is not there": (spoilt("ssh.key", "nowhere"), "nodes.u1.ssh.key: no file"),
+    "a token that is not there": (spoilt("consul.token_file", "nowhere"), "consul.token_file: no file"),
+    "a Nomad token that is not there": (spoilt("nomad.token_file", "nowhere"), "nomad.token_file: no file"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_is_one_line(write: Callable[[object], Path], case: str) -> None:
+    content, words = BAD[case]
+    place = write(content)
+    with pytest.raises(InventoryError) as caught:
+        load(place)
+    text = str(caught.value)
+    assert text.startswith(f"{place}:") and words in text and len(text.splitlines()) == 1
+    assert isinstance(caught.value, UsageError)
+
+
+def test_every_mistake_is_told_at_once(write: Callable[[object], Path]) -> None:
+    data = spoilt("nodes.0.address", "here")
+    data["colour"] = "red"
+    with pytest.raises(InventoryError) as caught:
+        load(write(data))
+    assert "nodes.u1.address: " in str(caught.value) and "colour: " in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    for place in (tmp_path / "nowhere.yaml", tmp_path):
+        with pytest.raises(InventoryError, match=r"cannot be read: "):
+            load(place)
+    binary = tmp_path / "cluster.yaml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InventoryError, match="is not UTF-8"):
+        load(binary)
+
+
+def test_a_good_file(write: Callable[[object], Path], tmp_path: Path) -> None:
+    made = load(write(GOOD))
+    assert [str(node.address) for node in made.nodes] == ["192.168.56.3", "192.168.56.4"]
+    assert made.default_subnet == "a" and made.kind == "cluster"
+    assert made.node("u2").ssh.key == tmp_path / "id" and made.node("u2").ssh.known_hosts == tmp_path / "known"
+    assert made.consul is not None and made.consul.token_file == tmp_path / "token"
+    assert made.nomad is not None and made.nomad.token_file == tmp_path / "token"
+    with pytest.raises(KeyError, match="nodes: u1, u2"):
+        made.node("u9")
+
+
+def test_a_nodes_own_keys_win(write: Callable[[object], Path], tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("x")
+    made = load(write(spoilt("nodes.1.ssh", {"key": "other", "port": 2222})))
+    assert [(node.ssh.key.name, node.ssh.port) for node in made.nodes] == [("id", 22), ("other", 2222)]
+
+
+def test_what_is_dumped_is_read_back(write: Callable[[object], Path]) -> None:
+    made = load(write(GOOD))
+    assert load(write(dump(made))) == made
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from([*GOOD, "key", "u1", "range", "subnets", "address"]), inner, max_size=4)
+        ),
+        max_leaves=12,
+    )
+)
+def test_whatever_a_file_holds_it_is_one_line(tmp_path_factory: pytest.TempPathFactory, data: object) -> None:
+    place = tmp_path_factory.getbasetemp() / "cluster.yaml"
+    place.write_text(yaml.safe_dump(data))
+    with pytest.raises(InventoryError) as caught:
+        load(place)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 20])
+def test_a_labs_inventory_is_one(nodes: int) -> None:
+    spec = LabSpec(name="test", nodes=nodes)
+    made = plan.inventory(spec)
+    assert Inventory.model_validate(yaml.safe_load(dump(made))) == made
+    assert made.nodes[0].address == IPv4Address("192.168.56.3") and len(made.nodes) == nodes
+    assert sum(node.consul_server for node in made.nodes) == min(3, nodes)
+    assert {name: str(subnet) for name, subnet in made.overlay.subnets.items()} == {
+        "a": "10.32.0.0/24",
+        "b": "10.32.1.0/24",
+    }
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"name": "Lab 1"}, "lab name 'Lab 1'"),
+        ({"name": "a" * 17}, "lab name"),
+        ({"nodes": 0}, "--nodes 0"),
+        ({"nodes": 21}, "--nodes 21"),
+        ({"overlay": "carrier-pigeon"}, "--overlay carrier-pigeon: unknown; there are: "),
+        ({"subnet_prefix": 30}, "--subnet-prefix 30"),
+        ({"underlay": "10.32.0.0/24"}, "overlaps the overlay range"),
+        ({"underlay": "192.168.56.0/29", "nodes": 9}, "has no room for 9 nodes"),
+    ],
+)
+def test_a_lab_that_makes_no_sense(chosen: dict[str, Any], words: str) -> None:
+    if "underlay" in chosen:
+        chosen = chosen | {"underlay": IPv4Network(chosen["underlay"])}
+    with pytest.raises(UsageError, match=words):
+        LabSpec(**chosen)
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3])
+def test_pairs_cover_every_node_both_ways_and_one_pair_on_each(nodes: int) -> None:
+    inventory = plan.inventory(LabSpec(nodes=nodes))
+    made = pairs(inventory, "a")
+    ways = [(one.node, other.node) for one, other in made]
+    names = [node.name for node in inventory.nodes]
+    assert sorted(ways) == sorted((one, other) for one in names for other in names for _ in range(1 + (one == other)))
+    assert len(set(made)) == len(made) and all(one != other for one, other in made)
+    assert made == pairs(inventory, "a")
+    assert len(slots(inventory, "b")) == PER_NODE * nodes
+    assert len({slot.label for slot in slots(inventory, "a") + slots(inventory, "b")}) == 2 * PER_NODE * nodes
