@@ -13,6 +13,7 @@ pytest_plugins = [
     "fixtures.dns.web",
     "fixtures.dns.registrations",
     "fixtures.evidence.attachments",
+    "fixtures.evidence.failures",
     "fixtures.probes.prober",
     "fixtures.no_nat.addresses",
     "fixtures.expose.exposure",
