@@ -22,7 +22,7 @@ from .overlays import OVERLAYS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; errors are one line on standard error and an exit code of the design's §8."""
+    """Run one command; errors are one line on standard error, and an exit code (DESIGN §8)."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.do(options) or 0)
@@ -121,7 +121,7 @@ def _up(options: argparse.Namespace) -> None:
 
 
 def print_progress(step: str, seconds: float) -> None:
-    """One line per step of a lab's coming up."""
+    """Print a step of the lab's start, and the seconds since it began."""
     print(f"  {seconds:5.2f} s  {step}", flush=True)
 
 

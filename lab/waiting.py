@@ -1,4 +1,4 @@
-"""Waiting for a part of the lab by looking at it."""
+"""Waiting for a part of the lab until a check of it succeeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PAUSE_S = 0.02
 
 
 def wait_for(what: str, look: Callable[[], str | None], *, timeout_s: float = READY_TIMEOUT_S) -> None:
-    """Look until `look` returns None (it returns what is still wrong). Raises LabError with the last word."""
+    """Call `look` until it returns None; it returns what is still wrong. Raises LabError with the last of it."""
     until = time.monotonic() + timeout_s
     while (wrong := look()) is not None:
         if time.monotonic() > until:

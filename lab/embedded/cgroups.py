@@ -1,8 +1,8 @@
 """Control groups of a lab: `flatnet/<lab>/<node>` in every hierarchy, v1 and v2.
 
 A node joins its groups before it makes its own cgroup namespace, so that Docker in
-it sees a root of its own. Empty groups are the one thing the kernel does not remove
-with a lab's processes; `sweep` does, by lab name only.
+it sees a root of its own. The kernel removes everything else of a lab with its processes, but
+not empty groups; `sweep` removes those, by lab name only.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _inherit_cpuset(group: Path) -> None:
 
 
 def mount_all(trees: tuple[Hierarchy, ...]) -> None:
-    """Mount the trees afresh below a new /sys, as seen from this cgroup namespace."""
+    """Mount the trees below a new /sys, as seen from this cgroup namespace."""
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     if any(tree.unified for tree in trees):
         mount("cgroup2", str(_MOUNTPOINT), "cgroup2", flags)
@@ -108,8 +108,8 @@ def mount_all(trees: tuple[Hierarchy, ...]) -> None:
 def sweep(lab: str, *, parent: str = PARENT, deadline_s: float = 5.0) -> list[Path]:
     """Remove the empty groups of a dead lab; returns those that could not be removed.
 
-    The kernel takes a moment to empty a group after its processes were killed,
-    so removal is tried until it succeeds or `deadline_s` is over.
+    The kernel empties a group a moment after its processes were killed, so removal is
+    tried until it succeeds or `deadline_s` seconds are over.
     """
     until = time.monotonic() + deadline_s
     while True:

@@ -67,7 +67,7 @@ NOMAD = Release(
     key="https://www.hashicorp.com/.well-known/pgp-key.txt",
 )
 KEY_FILE = "pgp-key.txt"
-"""The key's name in a place of one's own (`--from`)."""
+"""The file name of the key in a directory given with `--from`."""
 IMAGES = {
     "weave.tar": f"weaveworks/weave:{weave.VERSION}",
     "weaveexec.tar": f"weaveworks/weaveexec:{weave.VERSION}",
@@ -130,7 +130,7 @@ def fetch_weave(source: str | None = None) -> list[str]:
             (folder / name).replace(target / name)
         (folder / "script").write_bytes(script)
         (folder / "script").chmod(0o755)
-        (folder / "script").replace(target / "weave")  # last: its presence says that all is there
+        (folder / "script").replace(target / "weave")  # last: when it exists, everything does
     return [f"{image}: {target / name}" for name, image in IMAGES.items()]
 
 
@@ -174,14 +174,14 @@ def _get(place: str, target: Path) -> None:
 
 
 def _verify_signature(release: Release, folder: Path) -> None:
-    """The list of checksums is signed by the very key; all of gpg's state is in `folder`."""
+    """Check that the key signed the list of checksums; gpg's whole state is in `folder`."""
     home = folder / "gpg"
     home.mkdir(mode=0o700)
     gpg = ["gpg", "--homedir", str(home), "--batch", "--no-tty", "--no-autostart", "--status-fd", "1"]
     _run([*gpg, "--import", str(folder / KEY_FILE)])
     signature = folder / f"{release.checksums}.sig"
     done = _run([*gpg, "--verify", str(signature), str(folder / release.checksums)])
-    # VALIDSIG's last word is the fingerprint of the primary key (GnuPG, doc/DETAILS).
+    # VALIDSIG's last field is the fingerprint of the primary key (GnuPG, doc/DETAILS).
     signers = {line.split()[-1] for line in done.stdout.splitlines() if line.startswith("[GNUPG:] VALIDSIG ")}
     if done.returncode != 0 or signers != {release.fingerprint}:
         raise LabError(

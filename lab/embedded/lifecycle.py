@@ -324,7 +324,7 @@ def _launch(spec: LabSpec, lock: int) -> Owner:
 
 
 def _await_state(spec: LabSpec, process: subprocess.Popen[bytes]) -> None:
-    """Wait for the supervisor's word that all namespaces stand; then write the inventory."""
+    """Wait until the supervisor has made all namespaces; then write the inventory."""
     ended = os.pidfd_open(process.pid)
     try:
         until = time.monotonic() + START_TIMEOUT_S

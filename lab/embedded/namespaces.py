@@ -61,12 +61,12 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 
 def detach(target: str) -> None:
-    """Take a mount, and all below it, out of sight at once; it ends with its last user. Raises OSError."""
+    """Detach a mount and all below it; the kernel unmounts it when its last user ends. Raises OSError."""
     _check(_libc.umount2(target.encode(), _MNT_DETACH), f"umount {target}")
 
 
 def set_hostname(name: str) -> None:
-    """Set the hostname of the UTS namespace one is in."""
+    """Set the hostname in this process's UTS namespace."""
     raw = name.encode()
     _check(_libc.sethostname(raw, len(raw)), f"sethostname {name}")
 

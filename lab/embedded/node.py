@@ -1,6 +1,6 @@
 """PID 1 of a node: its own mounts, name and links, then a real init.
 
-The machine's root file system is shared; what makes a host a host is private:
+The machine's root file system is shared; what distinguishes hosts is private to each:
 /run, /tmp, /etc (overlay), /var (overlay), /var/lib/docker, /proc, /sys. What is below /var
 lies on the node's disk, which the supervisor keeps while the node is off.
 """
@@ -24,7 +24,7 @@ DISK = "/run/flatnet/disk"
 def become_node(entry: Mapping[str, Any], state: Path, trees: tuple[cgroups.Hierarchy, ...], wait: int) -> NoReturn:
     """Turn this process (PID 1 of fresh namespaces) into the node; ends in exec.
 
-    `wait` is a pipe on which one word arrives when the node's eth0 is plugged in.
+    `wait` is a pipe on which a message arrives when the node's eth0 is plugged in.
     Raises OSError when a mount fails.
     """
     log = os.open(state / "log" / "init.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -1,4 +1,4 @@
-"""One look at the machine before a lab is made: everything missing, listed at once."""
+"""Checks of the machine before a lab is made: everything that is missing is listed at once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PROGRAMS = {**needed_programs(TABLE.read_text()), "consul": "consul (see ./run)"
 """Program → the Debian packages that bring it."""
 
 NO_NOMAD = "workloads and CP-3 do not apply; `python -m lab fetch nomad` gets it"
-"""What a machine without Nomad is told."""
+"""The message on a machine without Nomad."""
 
 ALL_CAPABILITIES = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable \
 net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace \
@@ -70,7 +70,7 @@ def find_program(name: str) -> str | None:
 
 
 def search_path() -> str:
-    """PATH with what root's often lacks (after `su`, say): the sbin folders, and the cache."""
+    """PATH with the folders that root's may lack, such as after `su`: sbin, and the cache's bin."""
     places = [*os.environ.get("PATH", "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin", str(cache() / "bin")]
     return ":".join(dict.fromkeys(place for place in places if place))
 
@@ -83,7 +83,7 @@ def missing_capabilities() -> tuple[str, ...]:
 
 
 def examine(programs: Iterable[str] = PROGRAMS) -> list[Finding]:
-    """Look at user, programs, kernel and namespaces; changes nothing."""
+    """Check user, programs, kernel and namespaces; changes nothing."""
     findings = [Finding("root", os.geteuid() == 0, "run as root (namespaces, mounts and bridges need it)")]
     for name in programs:
         package = PROGRAMS.get(name, name)

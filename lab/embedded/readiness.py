@@ -1,4 +1,4 @@
-"""Making a fresh lab ready: every daemon answers, the overlay's peers talk. Observed, not slept for."""
+"""Makes a fresh lab ready: waits until every daemon answers and the overlay's peers reach each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import consul
 import docker
 import requests
 
-from lab.access import consul as catalog
+from lab.access import consul as consul_api
 from lab.access import nomad
 from lab.access.cluster import ClusterAccess, NodeAccess
 from lab.errors import HarnessError, LabError
@@ -25,7 +25,7 @@ from .preflight import NO_NOMAD, find_program
 
 Progress = Callable[[str, float], None]
 BOOT_TIMEOUT_S = 100.0
-"""An engine whose containers hang on a plugin that runs in a container waits for it in vain, again and again."""
+"""Bound on an engine's start, seconds: it waits several times for a network plugin that runs in a container itself."""
 
 
 def make_ready(inventory: Inventory, progress: Progress) -> None:
@@ -70,14 +70,14 @@ def make_ready(inventory: Inventory, progress: Progress) -> None:
         cluster.close()
 
 
-def settle(inventory: Inventory) -> None:
-    """Wait until Consul, by every node's word, and Nomad are at work again, in a lab that was mended.
+def await_recovery(inventory: Inventory) -> None:
+    """Wait until Consul on every node, and Nomad, work again in a lab that was healed.
 
-    Who was cut off takes some seconds to find its leader. Raises LabError naming what does not come.
+    An agent that was cut off takes some seconds to find its leader. Raises LabError naming what does not come.
     """
     if inventory.consul is not None:
         for node in inventory.nodes:
-            client = catalog.connect(node, inventory.consul, timeout_s=2)
+            client = consul_api.connect(node, inventory.consul, timeout_s=2)
             wait_for(f"Consul on {node.name}", partial(_consul_unready, inventory, client))
     if inventory.nomad is not None:
         _nomad_ready(inventory)
@@ -93,7 +93,7 @@ def boot(inventory: Inventory, name: str) -> None:
         node = cluster.nodes[name]
         _ssh_ready(node)
         _docker_ready(node, timeout_s=BOOT_TIMEOUT_S)
-        adapter(inventory).start(node)  # Nomad takes its own time: who needs it looks for itself
+        adapter(inventory).start(node)  # Nomad comes back later; tests that need it wait for it themselves
     finally:
         cluster.close()
 
@@ -101,7 +101,7 @@ def boot(inventory: Inventory, name: str) -> None:
 def _ssh_ready(node: NodeAccess) -> None:
     def look() -> str | None:
         try:
-            node.shell.connect()  # a closed port answers at once; a slow machine's key exchange takes seconds
+            node.shell.connect()  # a closed port is refused at once; the key exchange takes seconds on a slow machine
         except LabError as error:
             return str(error)
         return None
@@ -127,10 +127,10 @@ def load_demo_image(node: NodeAccess) -> None:
 
 
 def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
-    """Wait for Consul by the word of one of its servers."""
+    """Wait until one of Consul's servers lists all voters, a leader and all nodes."""
     assert inventory.consul is not None
     speaker = next(node for node in inventory.nodes if node.consul_server)
-    client = catalog.connect(speaker, inventory.consul, timeout_s=2)
+    client = consul_api.connect(speaker, inventory.consul, timeout_s=2)
 
     def look() -> str | None:
         if stop.is_set():
@@ -141,7 +141,7 @@ def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
 
 
 def _consul_unready(inventory: Inventory, client: consul.Consul) -> str | None:
-    """What is missing yet by the word of one node's Consul; None when nothing is."""
+    """What is still missing according to the agent of `client`; None when nothing is."""
     servers = sum(node.consul_server for node in inventory.nodes)
     try:
         peers = client.operator.raft_config()["Servers"]
@@ -157,7 +157,7 @@ def _consul_unready(inventory: Inventory, client: consul.Consul) -> str | None:
 
 
 def _nomad_ready(inventory: Inventory) -> None:
-    """Wait for Nomad by the word of one of its servers."""
+    """Wait until one of Nomad's servers lists all servers and ready clients."""
     settings = inventory.nomad
     assert settings is not None
     speaker = next(node for node in inventory.nodes if node.nomad_server)

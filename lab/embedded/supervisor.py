@@ -1,4 +1,4 @@
-"""The process that *is* a lab: when it ends, by whatever signal, the lab is gone.
+"""The process that a lab consists of: when it ends, by any signal, the lab is gone.
 
 A launcher stays in the machine's PID namespace and forks PID 1 of the lab's own one;
 nodes are nested PID namespaces below it, and the underlay's switch is PID 1's own
@@ -42,15 +42,15 @@ from .node import become_node
 
 BRIDGE = "lan"
 STAY = b"stay"
-"""What an owner writes to let the lab outlive it."""
+"""What the owner writes into the pipe so that the lab outlives it."""
 PORT = "port-"
-"""The switch calls its end of a node's cable by this and the node's name."""
+"""Prefix of the switch's ports: the end of a node's cable is called by it and the node's name."""
 
 
 def launch(state: Path) -> int:
     """Run a lab from `state/plan.json` until it is told to end; returns an exit code.
 
-    Standard input is a pipe from the owner. Its end is the lab's end, unless the word STAY came before.
+    Standard input is a pipe from the owner. The lab ends when it closes, unless STAY was read before.
     """
     plan = json.loads((state / "plan.json").read_text())
     unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET)
@@ -70,7 +70,7 @@ def launch(state: Path) -> int:
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     left = cgroups.sweep(plan["name"])
-    if not (state / "error").exists():  # else the one who waits for the lab reads it, and sweeps
+    if not (state / "error").exists():  # otherwise whoever waits for the lab reads the error, and sweeps
         shutil.rmtree(state, ignore_errors=True)
     with contextlib.suppress(OSError):
         state.parent.rmdir()
@@ -83,7 +83,7 @@ def _first_process(plan: Mapping[str, Any], state: Path, launcher: int) -> NoRet
     try:
         die_with_parent()
         code = Supervisor(plan, state, launcher).run()
-    except BaseException:  # noqa: BLE001 (the last words of a process that ends in any case)
+    except BaseException:  # noqa: BLE001 (the process ends in any case, and its last error is reported)
         (state / "error").write_text(traceback.format_exc())
     finally:
         os._exit(code)
@@ -132,7 +132,7 @@ class Supervisor:
     # -- processes ---------------------------------------------------------
 
     def _hold_namespace(self) -> int:
-        """A process that does nothing but keep a network namespace; its pid outside."""
+        """Fork a process that only keeps a network namespace open; returns its pid outside."""
         receive, send = os.pipe()
         if os.fork() == 0:
             try:
@@ -220,7 +220,7 @@ class Supervisor:
             ]
         )
 
-    # -- what the outside may ask -------------------------------------------
+    # -- requests from outside -------------------------------------------
 
     def _publish(self) -> None:
         facts = {
@@ -259,7 +259,7 @@ class Supervisor:
             pids = self.nodes.get(name)
             if pids is None:
                 return {"error": f"node {name!r} is not running"}
-            _ip([f"link delete {_port(name)}"])  # first of all: a dead node says no farewell to its peers
+            _ip([f"link delete {_port(name)}"])  # first of all, so that the node cannot take leave of its peers
             os.kill(pids["inner"], signal.SIGKILL)
             os.waitpid(pids["inner"], 0)  # returns when the kernel has ended the whole node
             del self.nodes[name]

@@ -90,7 +90,7 @@ def heal(state: Path, inventory: Inventory) -> list[Injected]:
     finally:
         cluster.close()
     if standing:
-        readiness.settle(inventory)
+        readiness.await_recovery(inventory)
     return standing
 
 
