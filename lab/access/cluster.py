@@ -1,7 +1,8 @@
-"""A cluster as one reaches it: each node's shell, Docker engine and HTTP addresses."""
+"""How a cluster is reached: a shell on each node, and clients of its Docker engine."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -17,14 +18,15 @@ T = TypeVar("T")
 
 
 class NodeAccess:
-    """A node with its transports, each opened at first use."""
+    """One node: its shell and its Docker clients, each connected at first use."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.name = node.name
         self.address = str(node.address)
         self.shell = Shell(node)
-        self._engines: dict[str, DockerClient] = {}
+        self._clients: dict[str, DockerClient] = {}
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return self.name
@@ -35,41 +37,51 @@ class NodeAccess:
         return self.docker_at(self.node.docker)
 
     def docker_at(self, endpoint: str) -> DockerClient:
-        """The engine by another socket on the node, such as a proxy's. Raises HarnessError likewise."""
-        if endpoint not in self._engines:
-            self._engines[endpoint] = engine.connect(self.shell, endpoint)
-        return self._engines[endpoint]
+        """The engine by another socket on the node, such as a proxy's. Raises HarnessError when it does not answer."""
+        client = self._clients.get(endpoint)
+        if client is None:
+            made = engine.connect(self.shell, endpoint)
+            with self._lock:
+                client = self._clients.setdefault(endpoint, made)
+            if client is not made:  # another thread was faster
+                made.close()
+        return client
 
     def run(
         self, command: str | list[str], *, timeout_s: float = 20.0, stdin: str = "", check: bool = True
     ) -> CommandResult:
-        """Run a command on the node; see Shell.run."""
+        """Run a command on the node, as Shell.run does and with the errors it raises."""
         return self.shell.run(command, timeout_s=timeout_s, stdin=stdin, check=check)
 
     def reset_docker(self) -> None:
-        """Forget the engine's clients, whose connections a restart of it ends."""
-        self._engines.clear()
+        """Close the connections to the engine, for example because a restart of it ends them; later calls reconnect."""
+        with self._lock:
+            closing = list(self._clients.values())
+            self._clients.clear()
+        for client in closing:
+            client.close()
 
     def reset(self) -> None:
-        """Forget connections (after the node or its engine was restarted)."""
-        self._engines.clear()
+        """Close every connection, for example because the node was restarted; later calls reconnect."""
+        self.reset_docker()
         self.shell.close()
 
     def close(self) -> None:
+        """Close every connection."""
         self.reset()
 
 
 class ClusterAccess:
-    """All nodes of an inventory."""
+    """All nodes of an inventory, by name."""
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self.nodes: dict[str, NodeAccess] = {node.name: NodeAccess(node) for node in inventory.nodes}
 
     def each(self, do: Callable[[NodeAccess], T], nodes: Iterable[NodeAccess] | None = None) -> dict[str, T]:
-        """Do the same on every node at once; {node: result}.
+        """Call `do` with every node (or those of `nodes`) at once; {node's name: result}.
 
-        The first exception, by node order, is raised after all have ended.
+        When calls fail, the exception of the first such node, by node order, is raised after all calls have ended.
         """
         chosen = list(self.nodes.values() if nodes is None else nodes)
         with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
@@ -77,5 +89,6 @@ class ClusterAccess:
         return {name: future.result() for name, future in futures.items()}
 
     def close(self) -> None:
+        """Close every connection to every node."""
         for node in self.nodes.values():
             node.close()

@@ -1,114 +1,126 @@
-"""The Docker API of a node, through its SSH connection (docker SDK)."""
+"""The Docker API of a node, over its SSH connection: a plain docker.DockerClient on a transport of our own.
 
-# The stubs of the docker SDK leave out what an adapter of one's own needs.
-# mypy: disable-error-code="attr-defined, arg-type, assignment, override, no-any-return, misc, var-annotated, index"
+The SDK's own SSH transport reads ~/.ssh and knows neither our keys nor our known_hosts. A client is a
+requests.Session, so the transport is an adapter that is mounted on it, the extension point of requests;
+the adapter's connections are urllib3's, over a tunnel to `docker system dial-stdio` on the node. That
+needs no socket in a file system, so a run that is killed leaves none behind.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
+import io
+import socket
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import docker
-import paramiko
-import urllib3
+import requests
 from docker.constants import DEFAULT_DOCKER_API_VERSION
-from docker.transport.sshconn import SSHConnection, SSHConnectionPool, SSHHTTPAdapter
+from docker.utils import version_lt
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
 
 from lab.errors import HarnessError
 
 from .ssh import Shell
+from .tunnel import open_tunnel
 
 API_TIMEOUT_S = 30
+IDLE_CONNECTIONS = 8
+"""As many are kept for the next request. Each is a session on the SSH connection, of which OpenSSH allows 10 by
+default (MaxSessions, sshd_config(5)); requests that come one after the other share one."""
+_URL = "tcp://docker:2375"
+"""Names no host: the adapter takes every request to the node, whatever its URL."""
+
+Dial = Callable[[], socket.socket]
 
 
-class _Adapter(SSHHTTPAdapter):
-    """The SDK's SSH adapter over a connection that is already there, host key verified.
+class _Response(http.client.HTTPResponse):
+    """A response that takes nothing from the socket beyond its own headers before its body is read.
 
-    The SDK's own reads ~/.ssh and knows neither our key nor our known_hosts.
+    What `exec` prints follows the headers of its response at once, and the SDK reads it from the socket
+    itself: whatever a reader had buffered by then would be lost.
     """
 
-    def __init__(self, shell: Shell, endpoint: str) -> None:
-        self._shell = shell
-        self._dial = f"docker --host {endpoint} system dial-stdio"
-        super().__init__("ssh://" + str(shell.node.address), timeout=API_TIMEOUT_S, pool_connections=8)
-
-    def _create_paramiko_client(self, base_url: str) -> None:
-        self.ssh_client = None
-        self.ssh_params = {}
-
-    def _connect(self) -> None:
-        self._shell.connect()
-
-    def get_connection(self, url: str, proxies: Any = None) -> _Pool:
-        with self.pools.lock:
-            pool = self.pools.get(url)
-            if pool is None:
-                pool = _Pool(self._shell, self._dial, timeout=self.timeout, maxsize=8)
-                self.pools[url] = pool
-            return pool
-
-    def get_connection_with_tls_context(
-        self, request: Any, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> _Pool:
-        return self.get_connection(request.url, proxies)
-
-    def close(self) -> None:
-        self.pools.clear()
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp = io.BufferedReader(self.fp.detach(), buffer_size=1)
 
 
-class _Connection(SSHConnection):
-    def __init__(self, shell: Shell, dial: str, timeout: float) -> None:
-        super().__init__(ssh_transport=None, timeout=timeout, host=str(shell.node.address))
-        self._shell = shell
+class _Connection(HTTPConnection):
+    """An HTTP connection over the socket that `dial` opens."""
+
+    response_class = _Response
+
+    def __init__(self, *arguments: Any, dial: Dial, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._dial = dial
 
     def connect(self) -> None:
-        channel = self._shell.channel(self._dial)
-        channel.settimeout(self.timeout)
-        self.sock = channel
+        self.sock = self._dial()
+        self.sock.settimeout(self.timeout)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _Adapter(HTTPAdapter):
+    """Sends every request of a session over connections that `dial` opens."""
+
+    def __init__(self, dial: Dial) -> None:
+        super().__init__()
+        self._dial = dial
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> _Pool:
+        return _Pool("docker", maxsize=IDLE_CONNECTIONS, dial=self._dial)
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> _Pool:
+        return self._pool
 
     def close(self) -> None:
-        # A pool that is forgotten closes its connections, also those of a node that is off.
-        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-            super().close()
-
-
-class _Pool(SSHConnectionPool):
-    def __init__(self, shell: Shell, dial: str, timeout: float, maxsize: int) -> None:
-        super().__init__(ssh_client=None, timeout=timeout, maxsize=maxsize, host=str(shell.node.address))
-        self._shell = shell
-        self._dial = dial
-
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        """A connection that is not known to have ended; the SDK's pool hands out any."""
-        found = super()._get_conn(timeout)
-        if found.sock is not None and (found.sock.closed or found.sock.eof_received):
-            found.close()  # it is opened anew when it is used
-        return found
-
-    def _new_conn(self) -> _Connection:
-        return _Connection(self._shell, self._dial, self.timeout)
+        """Close the connections that are idle, and each other one after its request; later requests open new ones."""
+        super().close()
+        closing, self._pool = self._pool, self._new_pool()
+        closing.close()
 
 
 def connect(shell: Shell, endpoint: str | None = None) -> docker.DockerClient:
     """A client of the node's engine (or of another socket there, such as a proxy's).
 
-    Raises HarnessError when the engine does not answer.
+    It speaks the newest version of the API that both the engine and the SDK know. Raises
+    HarnessError when the engine does not answer, or speaks only versions that the SDK has dropped.
     """
     target = endpoint or shell.node.docker
-    try:
-        client = docker.DockerClient(
-            base_url="tcp://docker:2375", version=DEFAULT_DOCKER_API_VERSION, timeout=API_TIMEOUT_S
-        )
-        client.api._custom_adapter = _Adapter(shell, target)
-        client.api.mount("http+docker://ssh", client.api._custom_adapter)
-        client.api.base_url = "http+docker://ssh"
-        offered = client.api.version(api_version=False)["ApiVersion"]
-        client.api._version = min(offered, DEFAULT_DOCKER_API_VERSION, key=_numbers)
-    except (docker.errors.DockerException, urllib3.exceptions.HTTPError, OSError, paramiko.SSHException) as error:
-        raise HarnessError(f"node {shell.node.name}: Docker at {target} does not answer: {error}") from None
+    complaints: deque[str] = deque(maxlen=1)
+
+    def dial() -> socket.socket:
+        return open_tunnel(shell.channel(["docker", "--host", target, "system", "dial-stdio"]), complaints.append)
+
+    adapter = _Adapter(dial)
+    with contextlib.ExitStack() as on_failure:
+        on_failure.callback(adapter.close)
+        try:
+            client = _client(adapter, DEFAULT_DOCKER_API_VERSION)
+            offered = client.version(api_version=False).get("ApiVersion")
+            if offered is None:
+                raise HarnessError(f"node {shell.node.name}: {target} answers, but names no version of the Docker API")
+            if version_lt(offered, DEFAULT_DOCKER_API_VERSION):
+                client = _client(adapter, offered)
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            reason = " ".join((complaints[-1] if complaints else str(error)).split())
+            raise HarnessError(f"node {shell.node.name}: Docker at {target} does not answer: {reason}") from None
+        on_failure.pop_all()
     return client
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+def _client(adapter: _Adapter, version: str) -> docker.DockerClient:
+    client = docker.DockerClient(base_url=_URL, version=version, timeout=API_TIMEOUT_S)
+    client.api.trust_env = False  # a proxy for this machine's HTTP is not on the way to a node's socket
+    client.api.mount("http://", adapter)
+    return client
