@@ -1,4 +1,4 @@
-"""Overlay adapters by name."""
+"""The adapters, one for each kind of overlay, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Flatnet asks of an overlay; every adapter answers the same small interface."""
+"""The interface between Flatnet and an overlay, which every adapter implements."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What the overlay says of itself; the catalogue's `overlay.*` facts."""
+    """What the overlay declares that it can do: the facts `overlay.*` in the applicability of requirements."""
 
     expose: bool
-    """Nodes are let in by an act of its own, and shut out by another."""
+    """A node can be given a way to the containers (`expose`), and it can be taken back (`hide`)."""
     subnets: bool
-    """Containers can be put into subnets that are promised to be separate."""
+    """Containers can be put into subnets that the overlay promises to keep apart."""
     restart: bool = True
-    """A node's part in it can be stopped and started apart from the Docker engine."""
+    """A node's part in it can be stopped and started while the Docker engine runs on."""
     proxy: bool = False
-    """Containers enter it through a proxy of the Docker API."""
+    """Containers join it through a proxy of the Docker API."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One node as another one's overlay sees it."""
+    """A node, as the overlay on another node sees it."""
 
     name: str
     address: IPv4Address
@@ -44,7 +44,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Link:
-    """An interface on the way, and the network namespace of the node that it is in."""
+    """An interface on the path between containers, and the network namespace that it is in."""
 
     name: str
     netns: str | None = None
@@ -52,26 +52,26 @@ class Link:
 
 
 class Overlay(ABC):
-    """Adapter of one kind of container network over the nodes of an inventory."""
+    """The adapter of one kind of container network, for the nodes of one inventory."""
 
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     bridge_filtering: ClassVar[bool | None] = None
-    """Bridged packets have to pass iptables (net.bridge.bridge-nf-call-iptables); None: either will do."""
+    """Whether bridged packets have to pass iptables (net.bridge.bridge-nf-call-iptables); None: either will do."""
     needs: ClassVar[tuple[str, ...]] = ()
-    """Programs the runner must have before a lab with this overlay can be made."""
+    """Programs that the runner must have to make a lab with this overlay."""
 
     packet_filter: ClassVar[str] = ""
-    """The back end (`legacy`, `nft`) that the overlay itself writes to; a lab's engines then do so too."""
+    """The back end (`legacy`, `nft`) that the overlay itself writes to; a lab's engines then write there too."""
 
     @classmethod
     def lacking(cls) -> str | None:
-        """What keeps this machine from making a lab with it, with the way out, in one line; None: nothing."""
+        """What this machine lacks to make a lab with it, and how to get it, in one line; None: nothing."""
         return None
 
     @classmethod
     def lab_options(cls) -> dict[str, str | int | bool]:
-        """What the inventory of an embedded lab says in `overlay.options`."""
+        """The value of `overlay.options` in the inventory of an embedded lab."""
         return {}
 
     def __init__(self, inventory: Inventory) -> None:
@@ -80,54 +80,56 @@ class Overlay(ABC):
 
     @abstractmethod
     def deploy(self, cluster: ClusterAccess) -> None:
-        """Make the overlay on nodes that have none (the embedded lab)."""
+        """Set the overlay up on nodes that do not have it yet (those of an embedded lab)."""
 
     @abstractmethod
     def prove(self, cluster: ClusterAccess) -> None:
-        """Return when a packet has passed between every pair of peers; the demo image is loaded.
+        """Return when a packet has passed between every pair of peers. The demo image has been loaded before.
 
         Raises HarnessError naming the node whose packet did not come through.
         """
 
     @abstractmethod
     def start(self, node: NodeAccess) -> None:
-        """Start the node's part in the overlay, if it does not run: after a boot, after `stop`.
+        """Start the node's part in the overlay if it does not run, as after a boot or after `stop`.
 
-        What was deployed is still on the node's disk, and its Docker engine answers.
+        What `deploy` wrote is still on the node's disk, and its Docker engine answers.
         """
 
     def stop(self, node: NodeAccess) -> None:
-        """End the node's part in the overlay at once; its containers stay. Raises HarnessError if it can't."""
-        raise HarnessError(f"node {node.name}: overlay {self.name} has no part of its own to stop; it declares so")
+        """Stop the node's part in the overlay at once; its containers stay. Raises HarnessError when that fails."""
+        raise HarnessError(f"node {node.name}: overlay {self.name} cannot be stopped; it declares so (restart=False)")
 
     def endpoint(self, node: Node) -> str:
-        """The Docker endpoint on the node by which a container gets into the overlay."""
+        """The Docker endpoint on the node through which a container joins the overlay."""
         return node.docker
 
     @abstractmethod
     def attach(self, subnet: str) -> dict[str, Any]:
-        """Arguments of `docker.containers.create` that put a container into `subnet`."""
+        """Arguments for `docker.containers.create` that put the container into `subnet`."""
 
     @abstractmethod
     def network_of(self, subnet: str) -> str | None:
-        """Name of the Docker network behind `subnet`, where there is one."""
+        """Name of the Docker network that is `subnet`; None when there is none."""
 
     def address_of(self, node: NodeAccess, details: Mapping[str, Any], subnet: str) -> IPv4Address:
-        """A container's overlay address by Docker's word (`details` is its inspect answer on `node`).
+        """A container's overlay address according to Docker, or to the overlay where Docker does not know it.
 
-        Where Docker does not know it, by the overlay's own word. Raises HarnessError when there is none.
+        `details`: what `docker inspect` says of the container on `node`. Raises HarnessError when there is none.
         """
         networks = details["NetworkSettings"]["Networks"]
         entry = networks.get(self.network_of(subnet)) or {}
         if not entry.get("IPAddress"):
             name = details["Name"].lstrip("/")
-            raise HarnessError(f"container {name} on {node.name}: Docker names no address in {self.network_of(subnet)}")
+            raise HarnessError(
+                f"container {name} on {node.name}: Docker has no address for it in {self.network_of(subnet)}"
+            )
         address = ip_address(entry["IPAddress"])
         assert isinstance(address, IPv4Address)
         return address
 
     def holders(self, node: NodeAccess) -> list[tuple[str, str]]:
-        """(address, container) of everything that runs on the node, by the word of Docker and the overlay.
+        """(address, `node/container`) of every address of every running container, according to Docker and the overlay.
 
         Raises HarnessError when the engine does not answer.
         """
@@ -136,33 +138,33 @@ class Overlay(ABC):
         except docker.errors.DockerException as error:
             raise HarnessError(f"node {node.name}: Docker: {error}") from None
         return [
-            (entry["IPAddress"], f"{node.name}/{handle.name}")
-            for handle in running
-            for entry in handle.attrs["NetworkSettings"]["Networks"].values()
-            if entry.get("IPAddress")
+            (network["IPAddress"], f"{node.name}/{container.name}")
+            for container in running
+            for network in container.attrs["NetworkSettings"]["Networks"].values()
+            if network.get("IPAddress")
         ]
 
     @abstractmethod
     def expose(self, node: NodeAccess, subnet: str) -> None:
-        """Give the node a way to the containers of `subnet`. Raises HarnessError if it can't."""
+        """Give the node a way to the containers of `subnet`. Raises HarnessError when that is not possible."""
 
     @abstractmethod
     def hide(self, node: NodeAccess, subnet: str) -> None:
-        """Take that way back."""
+        """Take that way away."""
 
     @abstractmethod
     def exposed(self, node: NodeAccess, subnet: str) -> IPv4Address | None:
-        """The node's own address in `subnet`, or None when it is hidden."""
+        """The node's own address in `subnet`; None when the node is hidden."""
 
     @abstractmethod
     def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
-        """The other nodes as this node's overlay sees them."""
+        """The other nodes, as the overlay on this node sees them."""
 
-    def settle(self, node: NodeAccess, subnet: str, addresses: Collection[str]) -> bool:
-        """Wait until `node`'s part of the overlay knows of new containers on other nodes; False when it did not.
+    def wait_until_known(self, node: NodeAccess, subnet: str, addresses: Collection[str]) -> bool:
+        """Wait until the overlay on `node` knows containers on other nodes, by `addresses`; False when time ran out.
 
-        For overlays that spread addresses by messages of their own; one that learns them from
-        traffic has nothing to wait for.
+        Only overlays that send addresses in messages of their own need it. One that learns them from
+        traffic, as this default assumes, has nothing to wait for.
         """
         return True
 
@@ -171,12 +173,12 @@ class Overlay(ABC):
         """MTU of a container's interface, bytes."""
 
     def hops(self) -> int:
-        """Routers between two containers of one subnet (0: one L2 network)."""
+        """Number of routers between two containers of one subnet; 0: they share one L2 network."""
         return 0
 
     @abstractmethod
     def links(self, node: NodeAccess) -> dict[str, Link]:
-        """Interfaces of the node on the way, in order: {"bridge a": …, "tunnel a": …, "NIC": …}.
+        """The node's interfaces on the path, from container to underlay: {"bridge a": …, "tunnel a": …, "NIC": …}.
 
-        What the overlay makes only while a container is attached is left out until then.
+        Interfaces that the overlay makes only while a container is attached are left out until then.
         """

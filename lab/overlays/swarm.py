@@ -1,10 +1,10 @@
 """Docker's own attachable overlay networks: one swarm over all engines, one network per subnet.
 
-Swarm's managers hand out the addresses and its gossip (NetworkDB) tells every node where
-each address is. Tunnel and bridge of a network live in a namespace of its own, which a
-node has only while a container of it is attached to that network. Nodes are not part of
-it: there is no way from a node to a container. Every container also has a leg on the
-node's docker_gwbridge, masqueraded, for what is outside the overlay.
+Swarm's managers allocate the addresses, and its gossip protocol (NetworkDB) tells every node where
+each address is. Tunnel and bridge of a network are in a namespace of their own, which a node has
+only while one of its containers is attached to that network. There is no way from a node to a
+container. Every container also has an interface on the node's docker_gwbridge, masqueraded, for
+destinations outside the overlay.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ PORT = 2377
 OVERHEAD = 50
 """Outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8 bytes (RFC 7348 §5)."""
 POOLS = ("10.0.0.0/16", "10.253.0.0/16", "172.30.0.0/16")
-"""Where swarm's own ingress network may be put: the first that nothing else uses."""
+"""Candidates for swarm's own ingress network; the first that overlaps nothing is taken."""
 GOSSIP_S = 10
-"""What the gossip is given to tell a node of a new container, seconds."""
+"""How long to wait until a node has learned of a new container by gossip, seconds."""
 SANDBOXES = "/var/run/docker/netns"
 
 
 class Swarm(Overlay):
-    """Needs neither a daemon nor a route of its own on the nodes."""
+    """The adapter of Docker Swarm; it needs no daemon beside the Docker engine."""
 
     name = "swarm"
     capabilities = Capabilities(expose=False, subnets=True, restart=False)
@@ -47,7 +47,7 @@ class Swarm(Overlay):
         return f"flatnet-{subnet}"
 
     def deploy(self, cluster: ClusterAccess) -> None:
-        """One manager, the rest workers: the managers' quorum is not what is judged."""
+        """Make the first node the manager and the others workers: the quorum of managers is not under test."""
         first, *others = cluster.nodes.values()
         first.docker.swarm.init(**_addresses(first), default_addr_pool=[str(self._pool())])
         token = first.docker.swarm.attrs["JoinTokens"]["Worker"]
@@ -65,13 +65,16 @@ class Swarm(Overlay):
         for pool in map(IPv4Network, POOLS):
             if not any(pool.overlaps(network) for network in taken):
                 return pool
-        raise LabError(f"overlay.range {self.inventory.overlay.range} leaves no room for swarm's ingress network")
+        raise LabError(
+            f"overlay.range {self.inventory.overlay.range}: no room beside it for swarm's ingress network; "
+            f"choose one that leaves one of {', '.join(POOLS)} free"
+        )
 
     def _not_ready(self, manager: NodeAccess) -> str | None:
         states = {
-            entry["Description"]["Hostname"]: entry["Status"]["State"]
-            for entry in manager.docker.api.nodes()
-            if "Hostname" in entry.get("Description", {})
+            member["Description"]["Hostname"]: member["Status"]["State"]
+            for member in manager.docker.api.nodes()
+            if "Hostname" in member.get("Description", {})
         }
         wrong = [
             f"{node.name} is {states.get(node.name, 'not there')}"
@@ -89,32 +92,32 @@ class Swarm(Overlay):
         )
 
     def prove(self, cluster: ClusterAccess) -> None:
-        """An anchor per node and subnet is started and stays, then all of them hear each other.
+        """Start a container on every node in every subnet, the anchors, and wait until they reach each other.
 
-        A node takes a network's tunnel down with its last container, and one that comes while
-        that goes on is refused by Docker; with an anchor the networks stand as long as the lab.
+        The anchors stay as long as the lab. Without them a node removes a network's tunnel with its last
+        container, and Docker refuses a container that is started meanwhile.
         """
-        anchors = cluster.each(self._anchor)
+        anchors = cluster.each(self._start_anchors)
 
-        def hear(node: NodeAccess) -> None:
+        def reach_other_anchors(node: NodeAccess) -> None:
             script = ["set -e"]
             for subnet, anchor in anchors[node.name].items():
                 enter = f"nsenter -t {anchor.attrs['State']['Pid']} -n busybox ping -c 1 -W 1"
-                for peer, theirs in anchors.items():
+                for peer, others in anchors.items():
                     if peer != node.name:
-                        # Gossip of the address may still be on its way: the first packet may find no one.
-                        address = self.address_of(cluster.nodes[peer], theirs[subnet].attrs, subnet)
+                        # The first packets are lost when the gossip about the address is still under way.
+                        address = self.address_of(cluster.nodes[peer], others[subnet].attrs, subnet)
                         script.append(f"until {enter} {address}; do :; done")
             node.run("\n".join(script))
 
-        cluster.each(hear)
+        cluster.each(reach_other_anchors)
 
-    def _anchor(self, node: NodeAccess) -> dict[str, Container]:
-        """One after the other: Docker loses one of two networks that come to a worker at the same time."""
-        made = {}
+    def _start_anchors(self, node: NodeAccess) -> dict[str, Container]:
+        """{subnet: anchor}. One after the other, since a worker loses one of two networks that it joins at once."""
+        anchors = {}
         for subnet in self.subnets:
             try:
-                made[subnet] = node.docker.containers.run(
+                anchors[subnet] = node.docker.containers.run(
                     DEMO_IMAGE,
                     ["sleep", "2147483647"],
                     detach=True,
@@ -123,25 +126,25 @@ class Swarm(Overlay):
                     stop_signal="SIGKILL",
                     **self.attach(subnet),
                 )
-                made[subnet].reload()
+                anchors[subnet].reload()
             except docker.errors.DockerException as error:
                 raise LabError(f"node {node.name}: subnet {subnet}: Docker: {error}") from None
-        return made
+        return anchors
 
     def start(self, node: NodeAccess) -> None:
-        """An engine that is in a swarm starts its part by itself; it is there when the anchors run again."""
-        wait_for(f"node {node.name}: swarm", lambda: self._adrift(node))
+        """Wait until the engine has rejoined the swarm, which it does by itself, and the anchors run again."""
+        wait_for(f"node {node.name}: swarm", lambda: self._not_rejoined(node))
 
-    def _adrift(self, node: NodeAccess) -> str | None:
+    def _not_rejoined(self, node: NodeAccess) -> str | None:
         try:
             state = node.docker.info()["Swarm"]["LocalNodeState"]
             if state != "active":
                 return f"the node is {state}"
             anchors = [_anchor_name(subnet) for subnet in self.subnets]
-            for handle in node.docker.containers.list(all=True):
-                # Docker starts them itself once, and gives up when it does not know the network yet.
-                if handle.name in anchors and handle.status != "running":
-                    handle.start()
+            for container in node.docker.containers.list(all=True):
+                # Docker tries to start them once, and gives up when it does not know the network yet.
+                if container.name in anchors and container.status != "running":
+                    container.start()
         except docker.errors.APIError as error:
             return str(error.explanation)
         return None
@@ -150,17 +153,17 @@ class Swarm(Overlay):
         return {"network": self.network_of(subnet)}
 
     def expose(self, node: NodeAccess, subnet: str) -> None:
-        raise HarnessError(f"node {node.name}: overlay swarm has no way to let a node in ({subnet}); it declares so")
+        raise HarnessError(f"node {node.name}: overlay swarm cannot expose a node to subnet {subnet}; it declares so")
 
     def hide(self, node: NodeAccess, subnet: str) -> None:
-        """Nodes are never let in."""
+        """Do nothing: a node is never exposed."""
 
     def exposed(self, node: NodeAccess, subnet: str) -> IPv4Address | None:
         return None
 
     def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
-        """Peers by the node's own NetworkDB; all of them share the ingress network, where there is one."""
-        known = {entry["IP"] for network in self._networks(node) for entry in network.get("Peers") or ()}
+        """The nodes in this node's NetworkDB, all of which share the ingress network, where there is one."""
+        known = {peer["IP"] for network in self._networks(node) for peer in network.get("Peers") or ()}
         return tuple(
             Peer(
                 name=peer.name,
@@ -177,7 +180,7 @@ class Swarm(Overlay):
     def _networks(self, node: NodeAccess) -> list[dict[str, Any]]:
         try:
             listed = node.docker.api.networks(filters={"scope": "swarm"})
-            found = [node.docker.api.inspect_network(one["Id"]) for one in listed]
+            found = [node.docker.api.inspect_network(network["Id"]) for network in listed]
         except docker.errors.DockerException as error:
             raise HarnessError(f"node {node.name}: Docker: {error}") from None
         ingress = [network for network in found if network["Ingress"]]
@@ -190,33 +193,39 @@ class Swarm(Overlay):
     def links(self, node: NodeAccess) -> dict[str, Link]:
         found = {}
         for subnet in self.subnets:
-            place = self._sandbox(node, subnet)
-            if place is not None:
-                found[f"bridge {subnet}"] = Link("br0", place)
-                found[f"tunnel {subnet}"] = Link("vxlan0", place)
+            netns = self._netns_of(node, subnet)
+            if netns is not None:
+                found[f"bridge {subnet}"] = Link("br0", netns)
+                found[f"tunnel {subnet}"] = Link("vxlan0", netns)
         return {**found, "NIC": Link(node.node.interface)}
 
-    def _sandbox(self, node: NodeAccess, subnet: str) -> str | None:
-        """Path of the namespace with bridge and tunnel; None while the node has no part in the network."""
+    def _netns_of(self, node: NodeAccess, subnet: str) -> str | None:
+        """Path of the namespace with bridge and tunnel; None while no container of the node is in the network."""
         for network in node.docker.api.networks(names=[self.network_of(subnet)]):
             if network["Name"] == self.network_of(subnet):
-                place = f"{SANDBOXES}/1-{network['Id'][:10]}"
-                return place if node.run(["test", "-e", place], check=False).exit_status == 0 else None
+                netns = f"{SANDBOXES}/1-{network['Id'][:10]}"
+                return netns if node.run(f"if [ -e {netns} ]; then echo there; fi").stdout else None
         return None
 
-    def settle(self, node: NodeAccess, subnet: str, addresses: Collection[str]) -> bool:
-        """The gossip writes every container of another node into this node's neighbour table."""
-        place = self._sandbox(node, subnet)
-        if place is None or not addresses:
+    def wait_until_known(self, node: NodeAccess, subnet: str, addresses: Collection[str]) -> bool:
+        """Wait until the network's neighbour table has every address; Docker adds one when gossip brings it."""
+        netns = self._netns_of(node, subnet)
+        if netns is None or not addresses:
             return True
-        known = f"nsenter --net={place} ip neighbour show to $address"
+        show_entry = f"nsenter --net={netns} ip neighbour show to $address"
         script = [
+            "set -e",
             f"until=$(($(date +%s) + {GOSSIP_S}))",
             f"for address in {' '.join(addresses)}; do",
-            f"until {known} | grep -q .; do [ $(date +%s) -lt $until ] || exit 1; sleep 0.02; done",
+            "while :; do",
+            f"entry=$({show_entry})",
+            'if [ -n "$entry" ]; then break; fi',
+            "if [ $(date +%s) -ge $until ]; then echo late; exit; fi",
+            "sleep 0.02",
+            "done",
             "done",
         ]
-        return node.run("\n".join(script), timeout_s=GOSSIP_S * 2, check=False).exit_status == 0
+        return not node.run("\n".join(script), timeout_s=GOSSIP_S * 2).stdout
 
 
 def _anchor_name(subnet: str) -> str:

@@ -1,7 +1,7 @@
 """Kernel VXLAN (RFC 7348): one bridge and one VNI per subnet, Docker's bridge driver on top.
 
-Each node allocates from its own slice of the subnet, so no two engines hand out one
-address. Nothing is masqueraded. A bridge has an address only while exposed.
+Each node allocates from its own part of the subnet, so that two engines never allocate the same
+address. Nothing is masqueraded. A bridge has an address only while its node is exposed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OVERHEAD = 50
 
 
 class Vxlan(Overlay):
-    """Static flood lists, learning FDB, no daemon."""
+    """The adapter of kernel VXLAN: static flood lists, a learning FDB, and no daemon."""
 
     name = "vxlan"
     capabilities = Capabilities(expose=True, subnets=True)
@@ -43,20 +43,20 @@ class Vxlan(Overlay):
         return f"vx-{subnet}"[:15]
 
     def _index(self, node: NodeAccess) -> int:
-        return [one.name for one in self.inventory.nodes].index(node.name)
+        return [peer.name for peer in self.inventory.nodes].index(node.name)
 
     def slice_of(self, subnet: str, index: int) -> IPv4Network:
-        """The part of `subnet` from which node `index` allocates; part 0 is for the nodes."""
+        """The part of `subnet` from which node `index` allocates; the first part is for the nodes themselves."""
         whole = self.subnets[subnet]
-        parts = math.ceil(math.log2(len(self.inventory.nodes) + 1))
-        if whole.prefixlen + parts > 29:
+        prefix_bits = math.ceil(math.log2(len(self.inventory.nodes) + 1))
+        if whole.prefixlen + prefix_bits > 29:
             raise LabError(
                 f"overlay.subnets.{subnet}: {whole} is too small for {len(self.inventory.nodes)} nodes; widen it"
             )
-        return list(whole.subnets(prefixlen_diff=parts))[index + 1]
+        return list(whole.subnets(prefixlen_diff=prefix_bits))[index + 1]
 
     def gateway(self, subnet: str, index: int) -> IPv4Interface:
-        """Address of node `index` in `subnet` while exposed; its containers' gateway."""
+        """The address of node `index` in `subnet` while it is exposed, which is its containers' gateway."""
         whole = self.subnets[subnet]
         return IPv4Interface(f"{whole[index + 1]}/{whole.prefixlen}")
 
@@ -64,10 +64,10 @@ class Vxlan(Overlay):
         cluster.each(self._deploy_on)
 
     def prove(self, cluster: ClusterAccess) -> None:
-        # Nodes are let in for one look at every tunnel, in both directions.
+        # Nodes are exposed for a moment, so that each can send to each through every tunnel.
         cluster.each(self._expose_all)
         try:
-            cluster.each(self._hear_peers)
+            cluster.each(self._reach_peers)
         finally:
             cluster.each(self._hide_all)
 
@@ -93,7 +93,7 @@ class Vxlan(Overlay):
         self._hide_all(node)  # the engine gives every bridge its gateway's address
 
     def start(self, node: NodeAccess) -> None:
-        """Tunnels and flood lists; the bridges are Docker's."""
+        """Make the tunnels with their flood lists; the bridges are made by Docker."""
         script = ["set -e"]
         for number, subnet in enumerate(self.subnets):
             tunnel = self.tunnel(subnet)
@@ -122,7 +122,7 @@ class Vxlan(Overlay):
         for subnet in self.subnets:
             self.hide(node, subnet)
 
-    def _hear_peers(self, node: NodeAccess) -> None:
+    def _reach_peers(self, node: NodeAccess) -> None:
         index = self._index(node)
         for subnet in self.subnets:
             for other in range(len(self.inventory.nodes)):
@@ -150,19 +150,20 @@ class Vxlan(Overlay):
         return None
 
     def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
-        """Peers whose flood entry stands in every subnet's forwarding database."""
-        listed: list[set[str]] = []
+        """The other nodes; established are those that are in the flood list of every subnet's tunnel."""
+        flood_lists: list[set[str]] = []
         for subnet in self.subnets:
             entries = json.loads(node.run(["bridge", "-json", "fdb", "show", "dev", self.tunnel(subnet)]).stdout)
-            listed.append({entry["dst"] for entry in entries if entry["mac"] == "00:00:00:00:00:00" and "dst" in entry})
+            flood = [entry for entry in entries if entry["mac"] == "00:00:00:00:00:00"]
+            flood_lists.append({entry["dst"] for entry in flood if "dst" in entry})
         return tuple(
             Peer(
                 name=peer.name,
                 address=peer.address,
-                established=all(str(peer.address) in found for found in listed),
-                detail="flood entry in every tunnel"
-                if all(str(peer.address) in found for found in listed)
-                else "no flood entry in some tunnel",
+                established=all(str(peer.address) in flooded for flooded in flood_lists),
+                detail="in the flood list of every tunnel"
+                if all(str(peer.address) in flooded for flooded in flood_lists)
+                else "missing from the flood list of some tunnel",
             )
             for peer in self.inventory.nodes
             if peer.name != node.name

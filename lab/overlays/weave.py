@@ -1,9 +1,9 @@
 """Weave Net 2.8.1: its Docker plugin (a network `weave` on every engine) or its Docker API proxy.
 
-What is done on a node is done by Weave's own script and its local HTTP API, over SSH alone,
-so the adapter serves a cluster where Weave already runs. `overlay.options` of the inventory:
-`command` (the script, default `weave`), `api` (default 127.0.0.1:6784) and `mtu` (of a
-container's interface: 1376 over the fast datapath, which is the default).
+On a node the adapter uses only Weave's own script and its local HTTP API, both over SSH, so it also
+works on a cluster where Weave already runs. `overlay.options` of the inventory: `command` (the script,
+default `weave`), `api` (default 127.0.0.1:6784) and `mtu` (of a container's interface, bytes; default
+1376, Weave's choice for its fast datapath).
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ BRIDGE = "weave"
 FAST_MTU = 1376
 """Weave's own choice for its fast datapath, bytes: it fits any underlay of 1410 and more."""
 SLEEVE_MTU = 65535
-"""A bridge without the fast datapath keeps the largest MTU: sleeve cuts frames itself."""
+"""Without the fast datapath the bridge has the largest MTU, since sleeve fragments frames itself, bytes."""
 COMMAND_TIMEOUT_S = 60.0
-"""Each call of the script starts a container."""
-_ASK = """\
+"""Each call of the script starts a container, which takes seconds."""
+_HTTP_GET = """\
 import sys, urllib.error, urllib.request
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-question = urllib.request.Request(sys.argv[1], headers={"Accept": "application/json"})
+request = urllib.request.Request(sys.argv[1], headers={"Accept": "application/json"})
 try:
-    sys.stdout.write(direct.open(question, timeout=10).read().decode())
+    sys.stdout.write(direct.open(request, timeout=10).read().decode())
 except urllib.error.HTTPError as error:
     sys.exit("HTTP status %d: %s" % (error.code, error.read().decode().strip()))
 except OSError as error:
@@ -49,46 +49,56 @@ except OSError as error:
 
 @dataclass(frozen=True)
 class Connection:
-    """One connection of a router, by its own word."""
+    """A connection between two routers, as one of them reports it."""
 
     nickname: str
     identity: str
-    """Name of the peer in Weave, a MAC address."""
+    """The peer's name in Weave, which has the form of a MAC address."""
     established: bool
     medium: str
-    """`fastdp` or `sleeve`, and the MTU it found; a reason where there is no connection."""
+    """`fastdp` or `sleeve` and the MTU that it found; where there is no connection, the reason."""
 
 
 def connections(report: Mapping[str, Any]) -> tuple[Connection, ...]:
-    """The connections of the router whose `weave report` this is."""
+    """A router's connections, from its report (`weave report`)."""
     router = report["Router"]
     own: Mapping[str, Any] = next((peer for peer in router["Peers"] if peer["Name"] == router["Name"]), {})
-    media = {one["Address"]: one for one in router["Connections"] or ()}
+    attempts = {attempt["Address"]: attempt for attempt in router["Connections"] or ()}
     return tuple(
-        Connection(one["NickName"], one["Name"], bool(one["Established"]), _medium(media.get(one["Address"], {})))
-        for one in own.get("Connections") or ()
+        Connection(
+            nickname=connection["NickName"],
+            identity=connection["Name"],
+            established=bool(connection["Established"]),
+            medium=_medium(attempts.get(connection["Address"], {})),
+        )
+        for connection in own.get("Connections") or ()
     )
 
 
-def _medium(connection: Mapping[str, Any]) -> str:
-    attributes = connection.get("Attrs") or {}
+def _medium(attempt: Mapping[str, Any]) -> str:
+    attributes = attempt.get("Attrs") or {}
     if "name" in attributes:
         return f"{attributes['name']}, MTU {attributes.get('mtu', 'unknown')}"
-    return str(connection.get("Info") or connection.get("State") or "no connection")
+    return str(attempt.get("Info") or attempt.get("State") or "no connection")
 
 
 def archives() -> list[Path]:
-    """The images (`docker save`) of router, its helper and its data, in the cache."""
+    """The images (`docker save`) of the router, its helper and its data volume, in the cache."""
     return sorted(script().parent.glob("*.tar"))
 
 
 def script() -> Path:
-    """Weave's script, in the cache; put there last, so that with it all is there."""
+    """Weave's script, in the cache. It is put there last, so where it is, everything is."""
     return cache() / "weave" / "weave"
 
 
+def _last_line(error: HarnessError) -> str:
+    """What a failed command wrote last, which is where it says why it failed."""
+    return str(error).splitlines()[-1]
+
+
 class Weave(Overlay):
-    """What plugin and proxy share: the router, its bridge, and how nodes get in."""
+    """What plugin and proxy have in common: the router, its bridge, and how nodes are exposed."""
 
     capabilities = Capabilities(expose=True, subnets=True)
     packet_filter = "legacy"
@@ -104,10 +114,10 @@ class Weave(Overlay):
 
     @classmethod
     def lab_options(cls) -> dict[str, str | int | bool]:
-        # Weave would look for a newer version, and put a CNI plugin into the machine's own /opt.
+        # Without these, Weave looks for a newer version, and installs a CNI plugin in the machine's own /opt.
         quiet = "CHECKPOINT_DISABLE=1 WEAVEEXEC_DOCKER_ARGS='-e WEAVE_CNI_PLUGIN_DIR=/tmp/cni'"
         fast = Path("/sys/module/openvswitch").exists()
-        # Weave falls back to sleeve by itself, but then does not start again over its own bridge.
+        # Weave falls back to sleeve by itself, but then it cannot start again with the bridge that it made.
         datapath = "" if fast else "WEAVE_NO_FASTDP=1 "
         return {
             "command": f"{datapath}{quiet} sh {shlex.quote(str(script()))}",
@@ -115,29 +125,29 @@ class Weave(Overlay):
         }
 
     def _weave(self, node: NodeAccess, *words: str) -> str:
-        """Run Weave's script on the node; its output. Raises HarnessError when it fails."""
+        """Run Weave's script on the node, and return its output. Raises HarnessError when it fails."""
         command = str(self.inventory.overlay.options.get("command", "weave"))
         return node.run(f"{command} {shlex.join(words)}", timeout_s=COMMAND_TIMEOUT_S).stdout
 
-    def _ask(self, node: NodeAccess, path: str) -> str:
-        """Weave's HTTP API on the node. Raises HarnessError when it does not answer, or refuses."""
+    def _http_get(self, node: NodeAccess, path: str) -> str:
+        """The answer of Weave's HTTP API on the node. Raises HarnessError when there is none, or an HTTP error."""
         api = self.inventory.overlay.options.get("api", "127.0.0.1:6784")
-        return node.run(["python3", "-c", _ASK, f"http://{api}{path}"]).stdout
+        return node.run(["python3", "-c", _HTTP_GET, f"http://{api}{path}"]).stdout
 
     def report(self, node: NodeAccess) -> dict[str, Any]:
-        """All that the node's router says of itself (`weave report`)."""
-        report: dict[str, Any] = json.loads(self._ask(node, "/report"))
+        """The complete report of the node's router (`weave report`)."""
+        report: dict[str, Any] = json.loads(self._http_get(node, "/report"))
         return report
 
     def deploy(self, cluster: ClusterAccess) -> None:
-        # A lab's nodes share the machine's files: each engine reads the archives for itself.
+        # A lab's nodes see the machine's files, so each engine reads the archives where they are.
         load = "\n".join(["set -e", *(f"docker load -q -i {shlex.quote(str(path))}" for path in archives())])
         cluster.each(lambda node: node.run(load, timeout_s=120))
         cluster.each(self._launch)
-        cluster.each(self._connected)
+        cluster.each(self._wait_until_connected)
 
     def _launch(self, node: NodeAccess) -> None:
-        index = [each.name for each in self.inventory.nodes].index(node.name)
+        index = [peer.name for peer in self.inventory.nodes].index(node.name)
         self._weave(
             node,
             "launch",
@@ -149,23 +159,25 @@ class Weave(Overlay):
         )
 
     def reset(self, node: NodeAccess) -> None:
-        """Take the node out of Weave, with its bridge and all it allocated; `relaunch` brings it back."""
+        """Remove Weave from the node, with its bridge and its allocations; `relaunch` brings it back."""
         self._weave(node, "reset")
 
     def relaunch(self, cluster: ClusterAccess) -> None:
         """Launch Weave on every node again after a reset."""
         cluster.each(self._launch)
-        cluster.each(self._connected)
+        cluster.each(self._wait_until_connected)
 
-    def _connected(self, node: NodeAccess) -> None:
-        def look() -> str | None:
+    def _wait_until_connected(self, node: NodeAccess) -> None:
+        """Return when the node's router has a connection with every other. Raises LabError when time runs out."""
+
+        def find_missing() -> str | None:
             try:
-                wrong = [peer for peer in self.peers(node) if not peer.established]
+                missing = [peer for peer in self.peers(node) if not peer.established]
             except HarnessError as error:
-                return str(error).splitlines()[-1]
-            return "; ".join(f"{peer.name}: {peer.detail}" for peer in wrong) or None
+                return _last_line(error)
+            return "; ".join(f"{peer.name}: {peer.detail}" for peer in missing) or None
 
-        wait_for(f"node {node.name}: Weave", look)
+        wait_for(f"node {node.name}: Weave", find_missing)
 
     def prove(self, cluster: ClusterAccess) -> None:
         subnet = self.inventory.default_subnet
@@ -176,21 +188,21 @@ class Weave(Overlay):
 
         addresses = cluster.each(expose)
 
-        def hear(node: NodeAccess) -> None:
+        def reach_others(node: NodeAccess) -> None:
             others = [str(address) for name, address in addresses.items() if name != node.name]
             for address in others:
                 # A router that has just learned of a peer may lose the first packets to it.
                 node.run(f"for i in 1 2 3 4 5 6 7 8 9; do busybox ping -c 1 -W 1 {address} && exit; done; exit 1")
 
         try:
-            cluster.each(hear)
+            cluster.each(reach_others)
         finally:
             cluster.each(lambda node: self.hide(node, subnet))
 
     def start(self, node: NodeAccess) -> None:
-        """The router's container is on the node's disk; Docker restarts it itself, unless it was stopped."""
+        """Start the router's container, which Docker itself restarts unless it was stopped."""
         node.run(["docker", "start", "weave"])
-        self._connected(node)
+        self._wait_until_connected(node)
 
     def stop(self, node: NodeAccess) -> None:
         node.run(["docker", "stop", "-t", "2", "weave"])
@@ -203,8 +215,9 @@ class Weave(Overlay):
             self._weave(node, "hide", f"net:{self.subnets[subnet]}")
 
     def exposed(self, node: NodeAccess, subnet: str) -> IPv4Address | None:
-        shown = node.run(f"ip -json -4 address show dev {BRIDGE} 2>/dev/null || echo '[]'").stdout
-        for link in json.loads(shown):
+        # Before Weave runs on the node there is no bridge; any other reason for an empty answer is an error.
+        show = f"if [ -e /sys/class/net/{BRIDGE} ]; then ip -json -4 address show dev {BRIDGE}; else echo '[]'; fi"
+        for link in json.loads(node.run(show).stdout):
             for entry in link.get("addr_info", []):
                 address = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}")
                 if address.network == self.subnets[subnet]:
@@ -212,7 +225,7 @@ class Weave(Overlay):
         return None
 
     def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
-        known = {one.nickname: one for one in connections(self.report(node))}
+        known = {connection.nickname: connection for connection in connections(self.report(node))}
         return tuple(
             Peer(
                 name=peer.name,
@@ -230,7 +243,7 @@ class Weave(Overlay):
         return int(self.inventory.overlay.options.get("mtu", FAST_MTU))
 
     def links(self, node: NodeAccess) -> dict[str, Link]:
-        """One bridge for all subnets; router and bridge meet at `vethwe-bridge`."""
+        """One bridge for all subnets, to which the router is connected by `vethwe-bridge`."""
         found = {}
         for subnet in self.subnets:
             found[f"bridge {subnet}"] = Link(BRIDGE)
@@ -239,7 +252,7 @@ class Weave(Overlay):
 
 
 class WeavePlugin(Weave):
-    """Containers join the Docker network `weave`; which subnet they ask for is ignored there."""
+    """Containers join the Docker network `weave`, where the plugin ignores the subnet that they ask for."""
 
     name = "weave-plugin"
 
@@ -267,26 +280,26 @@ class WeaveProxy(Weave):
         return {"environment": {"WEAVE_CIDR": f"net:{self.subnets[subnet]}"}}
 
     def address_of(self, node: NodeAccess, details: Mapping[str, Any], subnet: str) -> IPv4Address:
-        """By Weave's word: Docker knows the container's address on docker0 alone."""
+        """The address according to Weave: Docker knows only the container's address on docker0."""
         try:
-            found = self._ask(node, f"/ip/{details['Id']}/{self.subnets[subnet]}").split()
+            found = self._http_get(node, f"/ip/{details['Id']}/{self.subnets[subnet]}").split()
         except HarnessError as error:
-            found, reason = [], str(error).splitlines()[-1]
+            found, reason = [], _last_line(error)
         else:
             reason = "it has none there"
         if not found:
             name = details["Name"].lstrip("/")
             raise HarnessError(
-                f"container {name} on {node.name}: Weave names no address in {self.subnets[subnet]}: {reason}"
+                f"container {name} on {node.name}: Weave has no address for it in {self.subnets[subnet]}: {reason}"
             )
         return IPv4Interface(found[0]).ip
 
     def holders(self, node: NodeAccess) -> list[tuple[str, str]]:
-        names = {handle.id: handle.name for handle in node.docker.containers.list(ignore_removed=True)}
-        owned = json.loads(self._ask(node, "/ip"))["owned"] or ()
+        names = {container.id: container.name for container in node.docker.containers.list(ignore_removed=True)}
+        owned = json.loads(self._http_get(node, "/ip"))["owned"] or ()
         return super().holders(node) + [
-            (str(IPv4Interface(address).ip), f"{node.name}/{names[one['containerid']]}")
-            for one in owned
-            if one["containerid"] in names
-            for address in one["addrs"]
+            (str(IPv4Interface(address).ip), f"{node.name}/{names[entry['containerid']]}")
+            for entry in owned
+            if entry["containerid"] in names
+            for address in entry["addrs"]
         ]

@@ -36,20 +36,20 @@ KINDS = {
     "weave-plugin": ROUTED,
     "weave-proxy": ROUTED,
 }
-"""Of the links that an overlay has per subnet, by role: what the kernel calls them."""
-DEAF_TO_SUBNETS = {"weave-plugin"}
-"""Puts every container into the default subnet, whatever it asked for: Weave's plugin does not read WEAVE_CIDR."""
+"""For each overlay, the links that it has per subnet: {role: kind of interface, as the kernel names it}."""
+IGNORES_SUBNETS = {"weave-plugin"}
+"""Overlays that put every container into the default subnet: Weave's plugin does not read WEAVE_CIDR."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A lab with an overlay; what is to be done in it runs in a thread that stands in its manager namespace."""
+    """A lab with an overlay, and a thread in its manager namespace in which everything is done."""
 
     overlay: Overlay
     cluster: ClusterAccess
     thread: ThreadPoolExecutor
     run_dir: Path
-    """Where the lab, which has the overlay's name, keeps its state."""
+    """Where the lab keeps its state; the lab has the overlay's name."""
 
     def do(self, function: Callable[..., T], *arguments: Any) -> T:
         return self.thread.submit(function, *arguments).result()
@@ -58,8 +58,8 @@ class Deployed:
         return self.do(self.cluster.each, function)
 
 
-def possible(overlay: str) -> None:
-    """Skip what needs an overlay whose parts no package brings, as its adapter declares."""
+def skip_unless_available(overlay: str) -> None:
+    """Skip the test where the machine lacks what the overlay needs, as its adapter declares."""
     lacking = OVERLAYS[overlay].lacking()
     if lacking is not None:
         pytest.skip(lacking)
@@ -67,8 +67,8 @@ def possible(overlay: str) -> None:
 
 @pytest.fixture(scope="module", params=sorted(OVERLAYS))
 def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """A fresh lab of two nodes with the overlay, where the machine has what it needs."""
-    possible(request.param)
+    """A new lab of two nodes with the overlay."""
+    skip_unless_available(request.param)
     run_dir, name = tmp_path_factory.mktemp("run"), request.param
     up = lab_command("up", "--lab", name, "--overlay", name, "--nodes", str(NODES), "--no-nomad", run_dir=run_dir)
     assert up.returncode == 0, up.stdout + up.stderr
@@ -76,7 +76,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         patch.setenv("FLATNET_RUN", str(run_dir))
         try:
             inventory = embedded.attach(name).inventory
-            # Threads that this one starts stand where it stands; the test process stays outside.
+            # Threads inherit the namespace of the one that starts them; the test process stays outside.
             thread.submit(embedded.join, inventory).result()
             cluster = ClusterAccess(inventory)
             yield Deployed(adapter(inventory), cluster, thread, run_dir)
@@ -87,13 +87,13 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @dataclass(frozen=True)
 class Attached:
-    """A container of the test, and what it says of its own interface."""
+    """A container of the test, with its address according to the overlay and to itself."""
 
     name: str
     subnet: str
     address: IPv4Address
     own: dict[str, int]
-    """{address: MTU} of its interfaces."""
+    """{address: MTU in bytes} of its interfaces, according to its own `ip address`."""
     pid: int
 
 
@@ -108,8 +108,8 @@ def attached(deployed: Deployed) -> Iterator[dict[str, list[Attached]]]:
     yield made
 
     def remove(node: NodeAccess) -> None:
-        for one in made[node.name]:
-            node.docker.containers.get(one.name).remove(force=True)
+        for container in made[node.name]:
+            node.docker.containers.get(container.name).remove(force=True)
 
     deployed.each(remove)
 
@@ -127,48 +127,48 @@ def _attach(overlay: Overlay, node: NodeAccess, subnet: str) -> Attached:
 def test_an_attached_container_has_an_address_of_its_subnet(
     deployed: Deployed, attached: dict[str, list[Attached]]
 ) -> None:
-    everyone = [one for several in attached.values() for one in several]
-    assert len(everyone) == NODES * len(deployed.overlay.subnets)
-    assert len({one.address for one in everyone}) == len(everyone)
-    for one in everyone:
-        deaf = deployed.overlay.name in DEAF_TO_SUBNETS
-        subnet = deployed.cluster.inventory.default_subnet if deaf else one.subnet
-        assert one.address in deployed.overlay.subnets[subnet]
-        assert one.own[str(one.address)] == deployed.overlay.mtu(one.subnet)
+    containers = [container for on_node in attached.values() for container in on_node]
+    assert len(containers) == NODES * len(deployed.overlay.subnets)
+    assert len({container.address for container in containers}) == len(containers)
+    for container in containers:
+        ignored = deployed.overlay.name in IGNORES_SUBNETS
+        subnet = deployed.cluster.inventory.default_subnet if ignored else container.subnet
+        assert container.address in deployed.overlay.subnets[subnet]
+        assert container.own[str(container.address)] == deployed.overlay.mtu(container.subnet)
 
 
-def test_containers_of_a_subnet_hear_each_other_across_nodes(
+def test_containers_of_a_subnet_reach_each_other_across_nodes(
     deployed: Deployed, attached: dict[str, list[Attached]]
 ) -> None:
-    def hear(node: NodeAccess) -> dict[str, bool]:
-        heard = {}
-        for mine in attached[node.name]:
+    def ping_others(node: NodeAccess) -> dict[str, bool]:
+        known = {}
+        for source in attached[node.name]:
             others = [
-                str(one.address)
-                for name, several in attached.items()
-                for one in several
-                if name != node.name and one.subnet == mine.subnet
+                str(container.address)
+                for name, on_node in attached.items()
+                for container in on_node
+                if name != node.name and container.subnet == source.subnet
             ]
-            heard[mine.subnet] = deployed.overlay.settle(node, mine.subnet, others)
+            known[source.subnet] = deployed.overlay.wait_until_known(node, source.subnet, others)
             for address in others:
-                node.run(["nsenter", "-t", str(mine.pid), "-n", "busybox", "ping", "-c", "1", "-W", "3", address])
-        return heard
+                node.run(["nsenter", "-t", str(source.pid), "-n", "busybox", "ping", "-c", "1", "-W", "3", address])
+        return known
 
-    heard = deployed.each(hear)
-    assert heard == {name: dict.fromkeys(deployed.overlay.subnets, True) for name in deployed.cluster.nodes}
+    known = deployed.each(ping_others)
+    assert known == {name: dict.fromkeys(deployed.overlay.subnets, True) for name in deployed.cluster.nodes}
 
 
-def test_every_node_names_every_other_as_its_peer(deployed: Deployed) -> None:
+def test_every_node_has_every_other_as_its_peer(deployed: Deployed) -> None:
     for name, peers in deployed.each(deployed.overlay.peers).items():
         others = {node.name: node.address for node in deployed.cluster.inventory.nodes if node.name != name}
-        assert {one.name: one.address for one in peers} == others
-        assert all(one.established for one in peers), peers
+        assert {peer.name: peer.address for peer in peers} == others
+        assert all(peer.established for peer in peers), peers
 
 
-def test_the_links_on_the_way_are_where_the_overlay_says(
+def test_the_links_on_the_path_are_where_the_adapter_says(
     deployed: Deployed, attached: dict[str, list[Attached]]
 ) -> None:
-    def look(node: NodeAccess) -> dict[str, str]:
+    def find_kinds(node: NodeAccess) -> dict[str, str]:
         found = {}
         for role, link in deployed.overlay.links(node).items():
             enter = ["nsenter", f"--net={link.netns}"] if link.netns else []
@@ -178,28 +178,28 @@ def test_the_links_on_the_way_are_where_the_overlay_says(
 
     subnets, kinds_of = deployed.overlay.subnets, KINDS[deployed.overlay.name]
     expected = {f"{role} {subnet}": kind for subnet in subnets for role, kind in kinds_of.items()}
-    for kinds in deployed.each(look).values():
+    for kinds in deployed.each(find_kinds).values():
         assert {role: kind for role, kind in kinds.items() if role != "NIC"} == expected
         assert "NIC" in kinds
 
 
-def test_a_node_is_let_in_or_the_overlay_says_that_it_cannot(deployed: Deployed) -> None:
+def test_a_node_is_exposed_or_the_adapter_says_that_it_cannot_be(deployed: Deployed) -> None:
     overlay, node = deployed.overlay, deployed.cluster.nodes["u1"]
     for subnet, network in overlay.subnets.items():
-        ask = partial(deployed.do, overlay.exposed, node, subnet)
-        assert ask() is None
+        exposed_as = partial(deployed.do, overlay.exposed, node, subnet)
+        assert exposed_as() is None
         if overlay.capabilities.expose:
             for _ in range(2):
                 deployed.do(overlay.expose, node, subnet)
-                assert ask() in network
+                assert exposed_as() in network
         else:
             with pytest.raises(HarnessError, match="node u1"):
                 deployed.do(overlay.expose, node, subnet)
         deployed.do(overlay.hide, node, subnet)
-        assert ask() is None
+        assert exposed_as() is None
 
 
-def test_an_address_that_docker_does_not_name_is_an_error(deployed: Deployed) -> None:
+def test_a_container_without_an_overlay_address_is_an_error(deployed: Deployed) -> None:
     for subnet in deployed.overlay.subnets:
         details = {
             "Id": "0" * 64,
@@ -227,7 +227,7 @@ def test_containers_reach_each_other_without_nat_on_every_overlay(deployed: Depl
     assert done.returncode == 0, done.stdout
 
 
-def test_an_engines_client_outlives_its_restart(deployed: Deployed) -> None:
+def test_a_docker_client_still_works_after_the_engine_was_restarted(deployed: Deployed) -> None:
     node = deployed.cluster.nodes["u2"]
 
     def restart() -> str:
