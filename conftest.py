@@ -19,6 +19,7 @@ pytest_plugins = [
     "fixtures.expose.exposure",
     "fixtures.isolation.attacks",
     "fixtures.path.flows",
+    "fixtures.path.router",
     "fixtures.path.checksums",
     "fixtures.resilience.experiment",
     "fixtures.control_plane.identity",

@@ -1,4 +1,4 @@
-"""What the nodes' kernels do with packets that are not their own."""
+"""What the nodes' kernels do with packets that they forward and bridge."""
 
 from fixtures.control_plane.filters import PacketFilters
 from fixtures.session.marks import requirement
@@ -11,5 +11,5 @@ def test_packet_filters_let_the_overlay_through(packet_filters: PacketFilters) -
     Expected: wherever a back end (nft, legacy) closes FORWARD it accepts the overlay's interfaces
     itself; ip_forward is 1, and bridged packets are filtered if and as the overlay needs it.
     """
-    faults = packet_filters.faults()
-    assert not faults, "\n".join(faults)
+    obstacles = packet_filters.find_obstacles()
+    assert not obstacles, "\n".join(obstacles)

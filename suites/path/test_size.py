@@ -1,11 +1,13 @@
 """What a path carries: packets up to the MTU, streams and datagrams of any size."""
 
 from fixtures.evidence.waiting import eventually
-from fixtures.path.flows import UDP_HEADERS, Carrier, Flow, Router
+from fixtures.path.flows import UDP_HEADERS_BYTES, Carrier
+from fixtures.path.router import Router
+from fixtures.path.transfers import Flow
 from fixtures.session.marks import NotProved, requirement
 
-STREAM = 1 << 20
-DATAGRAM = 8 << 10
+STREAM_BYTES = 1 << 20
+DATAGRAM_BYTES = 8 << 10
 
 
 @requirement("PATH-1")
@@ -15,8 +17,10 @@ def test_a_packet_of_the_whole_mtu_arrives(carrier: Carrier) -> None:
     Expected: a DF packet of exactly the MTU of the interface it leaves by arrives whole, from every
     container at every other one of its subnet and at every node.
     """
-    carried = carrier.carry(carrier.fitted([*carrier.neighbours(), *carrier.to_nodes()]))
-    broken = [str(one) for one in carried if not one.intact]
+    to_neighbours = carrier.mtu_sized(carrier.neighbours())
+    to_nodes = carrier.mtu_sized(carrier.containers_to_nodes())
+    transfers = carrier.carry([*to_neighbours, *to_nodes])
+    broken = [str(transfer) for transfer in transfers if not transfer.intact]
     assert not broken, "\n".join(broken)
 
 
@@ -26,39 +30,56 @@ def test_one_byte_more_fails_at_once(carrier: Carrier) -> None:
 
     Expected: a DF packet one byte larger than the interface's MTU fails with EMSGSIZE, and nothing arrives.
     """
-    carried = carrier.carry(carrier.fitted(carrier.neighbours(), beyond=1))
-    wrong = [str(one) for one in carried if one.error != "EMSGSIZE" or one.arrived]
+    transfers = carrier.carry(carrier.mtu_sized(carrier.neighbours(), beyond_bytes=1))
+    wrong = [str(transfer) for transfer in transfers if transfer.error != "EMSGSIZE" or transfer.arrivals]
     assert not wrong, "\n".join(wrong)
 
 
 @requirement("PATH-2")
-def test_a_narrow_way_is_told_to_the_sender(carrier: Carrier, router: Router) -> None:
-    """A path that is narrower further on says so (RFC 1191); who sends too much learns it at once.
+def test_a_narrower_path_is_reported_to_the_sender(carrier: Carrier, router: Router) -> None:
+    """A router with a smaller MTU reports it to the sender of a packet that is too large (RFC 1191).
 
     Expected: behind a router with a smaller MTU, a DF packet of that MTU passes; one byte more brings
     the sender ICMP "fragmentation needed" over the overlay, and with it EMSGSIZE, and does not pass.
     """
-    fit = router.MTU - UDP_HEADERS
-    clients = router.clients()
-    fitting = {(one.address, router.MTU) for one in clients}
+    fitting_bytes = router.MTU_BYTES - UDP_HEADERS_BYTES
+    clients = router.launch_clients()
+    fitting = {(client.address, router.MTU_BYTES) for client in clients}
 
-    def flows(size: int, *, oneway: bool) -> list[Flow]:
-        there = router.container
-        return [Flow(one, there, size, whole=True, address=router.FAR, oneway=oneway) for one in clients]
+    def through_router(size: int, *, one_way: bool) -> list[Flow]:
+        return [
+            Flow(
+                client.endpoint,
+                router.container.endpoint,
+                size,
+                dont_fragment=True,
+                address=router.FAR_ADDRESS,
+                one_way=one_way,
+            )
+            for client in clients
+        ]
 
-    with router.watched() as passed:
+    with router.record_passed() as read_passed:
 
-        def fit_and_look() -> set[tuple[str, int]]:
-            carrier.carry(flows(fit, oneway=True))
-            return set(passed())
+        def send_fitting() -> set[tuple[str, int]]:
+            carrier.carry(through_router(fitting_bytes, one_way=True))
+            return set(read_passed())
 
         try:
-            eventually(fit_and_look, fitting.issubset, within_s=5, what="packets that fit pass the router")
+            eventually(send_fitting, fitting.issubset, within_s=5, what="packets that fit pass the router")
         except AssertionError as error:
             raise NotProved(str(error)) from None
-        told = carrier.carry(flows(fit + 1, oneway=False))
-        wrong = [f"the sender was not told: {one}" for one in told if one.error != "EMSGSIZE"]
-        wrong += [f"passed, though too large: {one}" for one in passed() if one not in fitting]
+        too_large = carrier.carry(through_router(fitting_bytes + 1, one_way=False))
+        wrong = [
+            f"the sender of a packet that is too large got no EMSGSIZE: {transfer}"
+            for transfer in too_large
+            if transfer.error != "EMSGSIZE"
+        ]
+        wrong += [
+            f"a packet of {size} bytes from {source} passed the router, whose MTU is {router.MTU_BYTES} bytes"
+            for source, size in read_passed()
+            if (source, size) not in fitting
+        ]
     assert not wrong, "\n".join(wrong)
 
 
@@ -68,18 +89,21 @@ def test_a_mebibyte_arrives_intact_both_ways(carrier: Carrier) -> None:
 
     Expected: between every two containers of a subnet 1 MiB each way arrives as it was sent (SHA-256).
     """
-    pairs = [(one, other) for one, other in carrier.neighbours() if one.label < other.label]
-    carried = carrier.carry([Flow(one, other, STREAM, "tcp") for one, other in pairs])
-    broken = [str(one) for one in carried if not one.intact]
+    pairs = [(one, other) for one, other in carrier.neighbours() if one.label < other.label]  # a stream goes both ways
+    transfers = carrier.carry([Flow(one.endpoint, other.endpoint, STREAM_BYTES, "tcp") for one, other in pairs])
+    broken = [str(transfer) for transfer in transfers if not transfer.intact]
     assert not broken, "\n".join(broken)
 
 
 @requirement("PATH-4")
-def test_a_fragmented_datagram_is_put_together_again(carrier: Carrier) -> None:
+def test_a_fragmented_datagram_is_reassembled(carrier: Carrier) -> None:
     """A datagram larger than the MTU travels in fragments (RFC 791) and arrives as one.
 
     Expected: 8 KiB over UDP arrive whole, from every container at every other one of its subnet.
     """
-    carried = carrier.carry_calmly([Flow(one, other, DATAGRAM) for one, other in carrier.neighbours()])
-    broken = [str(one) for one in carried if not one.intact]
+    pairs = carrier.neighbours()
+    transfers = carrier.carry_without_burst(
+        [Flow(one.endpoint, other.endpoint, DATAGRAM_BYTES) for one, other in pairs]
+    )
+    broken = [str(transfer) for transfer in transfers if not transfer.intact]
     assert not broken, "\n".join(broken)

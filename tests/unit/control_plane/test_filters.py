@@ -1,119 +1,94 @@
-"""A packet has to pass both back ends: whoever drops it is named, and nobody else."""
+"""A node's rules are read by whichever program shows them, and a node whose rules nothing shows is an error."""
 
-from typing import Any
+from __future__ import annotations
+
+import json
+from typing import cast
 
 import pytest
 
-from fixtures.control_plane.filters import Filters, Forward, contradictions, from_nft, from_save
-from fixtures.control_plane.identity import shared
+from fixtures.cluster.nodes import ClusterNode
+from fixtures.control_plane import filters
+from fixtures.control_plane.filters import read_filters
+from lab.access.ssh import CommandFailed, CommandResult
+from lab.errors import HarnessError
 
-# What Weave writes with legacy iptables, with the policy that Docker sets.
-WEAVE = """\
-*filter
-:FORWARD {policy} [0:0]
-:WEAVE-EXPOSE - [0:0]
--A FORWARD -i docker0 -o weave -j DROP
--A FORWARD -i weave -o weave -j ACCEPT
--A FORWARD -o weave -j WEAVE-EXPOSE
--A FORWARD -i weave ! -o weave -j ACCEPT
--A FORWARD -o weave -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A WEAVE-EXPOSE -d 10.32.0.0/24 -j ACCEPT
-COMMIT
-"""
-
-
-def name(key: str, right: Any, op: str = "==") -> dict[str, Any]:
-    return {"match": {"op": op, "left": {"meta": {"key": key}}, "right": right}}
+SAVED = "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n"
+LISTED = json.dumps(
+    {
+        "nftables": [
+            {"metainfo": {"version": "1.0.6"}},
+            {"chain": {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}},
+        ]
+    }
+)
 
 
-def docker(bridge: str, policy: str = "drop", *, within: str = "accept") -> tuple[Forward, ...]:
-    """What Docker writes with iptables-nft for one bridge."""
+class FakeNode:
+    """Answers the commands of `read_filters`: (exit status, output) of each by the name of its script."""
 
-    def rule(chain: str, *expressions: dict[str, Any]) -> dict[str, Any]:
-        return {"rule": {"family": "ip", "table": "filter", "chain": chain, "expr": list(expressions)}}
+    def __init__(self, **answers: tuple[int, str]) -> None:
+        settings = {"IP_FORWARD": (0, "1\n"), "BRIDGE_FILTERING": (0, "none\n"), "LEGACY_TABLES": (0, "")}
+        self.answers = {**settings, "NFT_LIST": (0, LISTED), **answers}
 
-    counter = {"counter": {"packets": 1, "bytes": 84}}
-    into, out = name("oifname", bridge), name("iifname", bridge)
-    answers = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}}
-    return from_nft(
-        {
-            "nftables": [
-                {"metainfo": {"version": "1.0.6"}},
-                {"chain": {"family": "ip", "table": "filter", "name": "DOCKER-USER"}},
-                {"chain": {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": policy}},
-                {"chain": {"family": "ip6", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}},
-                rule("FORWARD", counter, {"jump": {"target": "DOCKER-USER"}}),
-                rule("FORWARD", into, answers, counter, {"accept": None}),
-                rule("FORWARD", into, counter, {"jump": {"target": "DOCKER"}}),
-                rule("FORWARD", out, name("oifname", bridge, "!="), counter, {"accept": None}),
-                rule("FORWARD", out, into, counter, {within: None}),
-                rule("DOCKER-USER", counter, {"return": None}),
-            ]
-        }
-    )
+    def __str__(self) -> str:
+        return "u1"
+
+    def run(self, command: str | list[str], *, check: bool = True) -> CommandResult:
+        scripts = {"LEGACY_TABLES", "LEGACY_SAVE", "NFT_LIST", "NFT_SAVE"}
+        names = {getattr(filters, f"_{script}"): script for script in scripts}
+        text = command if isinstance(command, str) else " ".join(command)
+        name = names.get(text) or ("BRIDGE_FILTERING" if "bridge-nf" in text else "IP_FORWARD")
+        status, output = self.answers[name]
+        result = CommandResult("u1", name, status, output, "", 0.0)
+        if check and status != 0:
+            raise CommandFailed(result)
+        return result
 
 
-def legacy(policy: str) -> tuple[Forward, ...]:
-    return from_save(WEAVE.format(policy=policy))
+def locations(**answers: tuple[int, str]) -> list[str]:
+    found = read_filters(cast(ClusterNode, FakeNode(**answers)))
+    return [chain.location for chain in found.forward_chains]
+
+
+def test_legacy_rules_are_read_only_while_the_kernel_has_any() -> None:
+    assert locations() == ["nft ip filter FORWARD"]
+    assert locations(LEGACY_TABLES=(0, "nat\n")) == ["nft ip filter FORWARD"]
+    both = locations(LEGACY_TABLES=(0, "nat\nfilter\n"), LEGACY_SAVE=(0, SAVED))
+    assert both == ["legacy filter FORWARD", "nft ip filter FORWARD"]
+
+
+def test_without_nft_iptables_shows_its_own_rules() -> None:
+    assert locations(NFT_LIST=(127, ""), NFT_SAVE=(0, SAVED)) == ["nft ip filter FORWARD"]
+    assert locations(NFT_LIST=(127, ""), NFT_SAVE=(126, "")) == []
 
 
 @pytest.mark.parametrize(
-    ("forward", "bridge", "dropping"),
+    ("answers", "message"),
     [
-        (legacy("ACCEPT"), "weave", []),
-        (legacy("DROP"), "weave", []),
-        (docker("fn-a"), "fn-a", []),
-        (docker("fn-a") + from_save(""), "fn-a", []),
-        (docker("docker0", "accept") + legacy("DROP"), "weave", []),
-        (docker("docker0") + legacy("ACCEPT"), "weave", ["nft ip filter FORWARD drops"]),
-        (docker("fn-a") + from_save("*filter\n:FORWARD DROP [0:0]\n"), "fn-a", ["legacy filter FORWARD drops"]),
-        (docker("fn-a") + from_save("*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -j REJECT --reject-with icmp\n"),
-         "fn-a", ["legacy filter FORWARD drops"]),
-        (docker("fn-+"), "fn-a", []),
-        (docker("fn-b"), "fn-a", ["nft ip filter FORWARD drops"]),
+        ({"LEGACY_TABLES": (1, "")}, "LEGACY_TABLES"),
+        ({"LEGACY_TABLES": (0, "filter"), "LEGACY_SAVE": (127, "")}, "install one that brings iptables-legacy-save"),
+        ({"LEGACY_TABLES": (0, "filter"), "LEGACY_SAVE": (1, "")}, "were not shown"),
+        ({"LEGACY_TABLES": (0, "filter"), "LEGACY_SAVE": (0, "")}, "were not shown"),
+        ({"NFT_LIST": (1, "")}, "were not shown"),
+        ({"NFT_LIST": (0, "")}, "cannot be read"),
+        ({"NFT_LIST": (0, "{}")}, "cannot be read"),
+        ({"NFT_LIST": (127, ""), "NFT_SAVE": (127, "")}, "install nftables"),
+        ({"NFT_LIST": (127, ""), "NFT_SAVE": (4, SAVED)}, "were not shown"),
+        ({"IP_FORWARD": (1, "")}, "IP_FORWARD"),
+        ({"BRIDGE_FILTERING": (1, "")}, "BRIDGE_FILTERING"),
     ],
-    ids=[
-        "one that accepts", "closed, and opened again", "Docker's own bridge", "no legacy table",
-        "a policy is enough", "Docker closed the other one", "the other one is closed", "a last rule rejects all",
-        "a pattern", "another bridge",
-    ],
-)  # fmt: skip
-def test_who_drops_what_the_overlay_forwards_is_named(
-    forward: tuple[Forward, ...], bridge: str, dropping: list[str]
+)
+def test_rules_that_are_not_shown_are_an_error_that_names_the_node(
+    answers: dict[str, tuple[int, str]], message: str
 ) -> None:
-    found = contradictions(Filters(forward, ip_forward=True, bridged=True), [bridge])
-    assert len(found) == 2 * len(dropping), found
-    assert all(words.startswith(tuple(dropping)) for words in found)
+    with pytest.raises(HarnessError, match=message) as raised:
+        locations(**answers)
+    assert "u1" in str(raised.value)
 
 
-def test_what_is_bridged_counts_only_where_bridged_packets_are_filtered() -> None:
-    forward = docker("fn-a", within="drop")
-    words = contradictions(Filters(forward, ip_forward=True, bridged=True), ["fn-a"])
-    assert words == ["nft ip filter FORWARD drops what is bridged on fn-a"]
-    assert contradictions(Filters(forward, ip_forward=True, bridged=False), ["fn-a"]) == []
-
-
-def test_the_one_that_accepts_is_named_beside_the_one_that_drops() -> None:
-    (first, _) = contradictions(Filters(docker("docker0") + legacy("ACCEPT"), True, True), ["weave"])
-    assert first.endswith("though legacy filter FORWARD lets it through: it has to pass both")
-
-
-def test_a_condition_that_is_not_understood_neither_opens_nor_closes_for_sure() -> None:
-    (chain,) = from_save(
-        "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -i br0 -m mark --mark 7 -j DROP\n-A FORWARD -s 10.0.0.0/8 -j ACCEPT\n"
-    )
-    assert chain.lets_through("br0", "br0")
-
-
-def test_chains_that_jump_in_circles_end() -> None:
-    (chain,) = from_save("*filter\n:FORWARD DROP [0:0]\n-A FORWARD -j ONE\n-A ONE -j TWO\n-A TWO -j ONE\n")
-    assert not chain.lets_through("br0", "br0")
-
-
-def test_marks_that_two_nodes_have_are_named_with_their_nodes() -> None:
-    marks = {
-        "u1": {"machine-id": "aa", "host name": "u1"},
-        "u2": {"machine-id": "bb", "host name": "aa"},
-        "u3": {"machine-id": "aa"},
-    }
-    assert shared(marks) == ["u1 and u3 share one machine-id: aa"]
+@pytest.mark.parametrize(("output", "setting"), [("1\n", True), ("0\n", False), ("none\n", None)])
+def test_kernel_settings_are_read(output: str, setting: bool | None) -> None:
+    found = read_filters(cast(ClusterNode, FakeNode(BRIDGE_FILTERING=(0, output))))
+    assert (found.ip_forward, found.bridge_filtering) == (True, setting)
+    assert not read_filters(cast(ClusterNode, FakeNode(IP_FORWARD=(0, "0\n")))).ip_forward
