@@ -11,7 +11,7 @@ pytest_plugins = [
     "fixtures.dns.services",
     "fixtures.workloads.jobs",
     "fixtures.dns.web",
-    "fixtures.dns.registrations",
+    "fixtures.dns.audit",
     "fixtures.evidence.attachments",
     "fixtures.evidence.failures",
     "fixtures.probes.prober",

@@ -8,12 +8,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from lab.access import nomad
 from lab.inventory import Inventory, Node
 from lab.overlays import adapter
 
 from .keys import make_key
 from .node import SERVICES
+from .nomad import nomad_configuration
 from .preflight import find_program, missing_capabilities
 
 _SSHD = """\
@@ -34,12 +34,12 @@ PidFile none
 
 
 def machine_id(node: str, lab: str) -> str:
-    """machine-id(5) of a lab's node: 32 hexadecimal digits, its own and the same each time."""
+    """machine-id(5) of a lab's node: 32 hexadecimal digits, different for each node and the same in each run."""
     return uuid.uuid5(uuid.NAMESPACE_DNS, f"{node}.{lab}").hex
 
 
 def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -> str:
-    """Write everything node `node` needs below its run directory; returns its public host key."""
+    """Write every file that `node` starts with into its run directory; returns its public SSH host key."""
     folder = state / "nodes" / node.name
     etc = folder / "etc"
     (folder / "log").mkdir(parents=True)
@@ -47,7 +47,7 @@ def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -
     (etc / "hostname").write_text(f"{node.name}\n")
     (etc / "machine-id").write_text(f"{machine_id(node.name, inventory.name)}\n")
     hosts = ["127.0.0.1 localhost", "::1 localhost"]
-    hosts += [f"{each.address} {each.name}" for each in inventory.nodes]
+    hosts += [f"{other.address} {other.name}" for other in inventory.nodes]
     (etc / "hosts").write_text("\n".join(hosts) + "\n")
     (etc / "resolv.conf").write_text(_resolv_conf(inventory, node))
     (etc / "passwd").write_text(_passwd(Path("/etc/passwd").read_text()))
@@ -65,27 +65,30 @@ def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -
         _service(etc, "consul", "consul agent -config-file /run/flatnet/consul.json")
     if inventory.nomad is not None:
         endpoint = overlay.endpoint(node)
-        (folder / "nomad.hcl").write_text(nomad.configuration(inventory, node, endpoint))
-        # Its Docker driver looks for the engine at the start, and then only every half minute.
-        _service(etc, "nomad", "nomad agent -config /run/flatnet/nomad.hcl", first=f"docker --host {endpoint} version")
+        (folder / "nomad.json").write_text(json.dumps(nomad_configuration(inventory, node, endpoint), indent=1))
+        # Nomad's Docker driver looks for the engine when it starts, and after that only every 30 s.
+        _service(etc, "nomad", "nomad agent -config /run/flatnet/nomad.json", after=f"docker --host {endpoint} version")
     return make_key(folder / "ssh_host_key", comment=node.name)
 
 
 def _resolv_conf(inventory: Inventory, node: Node) -> str:
-    """The node's own Consul first, then other servers: names outlive any one of them. resolv.conf(5) takes three."""
-    others = [each.address for each in inventory.nodes if each.consul_server and each.name != node.name]
+    """The node's own Consul first, then other servers, so that names resolve when one is down.
+
+    resolv.conf(5) takes three servers at most.
+    """
+    others = [other.address for other in inventory.nodes if other.consul_server and other.name != node.name]
     servers = "".join(f"nameserver {address}\n" for address in [node.address, *others][:3])
     return f"{servers}options timeout:1 attempts:2\n"
 
 
 def _passwd(machine: str) -> str:
-    """The machine's users, but root gets a shell that reads no start-up files of a person's."""
+    """The machine's users; root gets /bin/sh, which reads none of a person's start-up files."""
     lines = [line for line in machine.splitlines() if not line.startswith("root:")]
     return "\n".join(["root:x:0:0:root:/root:/bin/sh", *lines]) + "\n"
 
 
-def _service(etc: Path, name: str, command: str, *, first: str = "") -> None:
-    """A service that runsvdir keeps running; it starts when the command `first` succeeds."""
+def _service(etc: Path, name: str, command: str, *, after: str = "") -> None:
+    """Write the run script of a service that runsvdir keeps running; it waits until the command `after` succeeds."""
     program, *rest = shlex.split(command)
     path = find_program(program) or program
     script = etc.parent / "etc" / SERVICES.removeprefix("/etc/") / name / "run"
@@ -93,7 +96,7 @@ def _service(etc: Path, name: str, command: str, *, first: str = "") -> None:
     script.write_text(
         f"#!/bin/sh\nexec >>/run/flatnet/log/{name}.log 2>&1\n"
         f"export PATH={shlex.quote(_service_path(path))}\n"
-        + (f"until {first} >/dev/null 2>&1; do sleep 0.1; done\n" if first else "")
+        + (f"until {after} >/dev/null 2>&1; do sleep 0.1; done\n" if after else "")
         + f"exec {shlex.join([path, *rest])}\n"
     )
     script.chmod(0o755)
@@ -114,7 +117,7 @@ def _service_path(program: str) -> str:
 
 
 def _packet_filter(folder: Path, back_end: str) -> None:
-    """The node's services find `iptables` of that back end first, whatever the machine's default is."""
+    """Make `iptables` mean that back end for the node's services, whatever the machine's default is."""
     folder.mkdir()
     for name in ("iptables", "ip6tables"):
         for suffix in ("", "-save", "-restore"):
@@ -143,8 +146,8 @@ def _docker(folder: Path) -> None:
 
 
 def runtime_shim(missing: tuple[str, ...], runc: str) -> str:
-    """A runtime that takes capabilities this machine can't grant out of a bundle's config."""
-    cuts = "".join(f's/,"{name}"//g;s/"{name}",//g;s/"{name}"//g;' for name in missing)
+    """A wrapper around runc that removes capabilities which this machine cannot grant from a bundle's config."""
+    edits = "".join(f's/,"{name}"//g;s/"{name}",//g;s/"{name}"//g;' for name in missing)
     return f"""#!/bin/sh
 # runc refuses capabilities outside its bounding set; --privileged asks for all of them.
 bundle=.
@@ -155,7 +158,7 @@ for word in "$@"; do
     case "$word" in create|run|restore) create=yes ;; esac
     previous=$word
 done
-[ -z "$create" ] || sed -i '{cuts}' "$bundle/config.json"
+[ -z "$create" ] || sed -i '{edits}' "$bundle/config.json"
 exec {runc} "$@"
 """
 
@@ -164,7 +167,7 @@ def consul_configuration(inventory: Inventory, node: Node) -> dict[str, Any]:
     """Consul's configuration on `node`: short timers, no telemetry, DNS on the DNS port."""
     consul = inventory.consul
     assert consul is not None
-    servers = [each for each in inventory.nodes if each.consul_server]
+    servers = [server for server in inventory.nodes if server.consul_server]
     configuration: dict[str, Any] = {
         "node_name": node.name,
         "datacenter": consul.datacenter,
@@ -174,7 +177,7 @@ def consul_configuration(inventory: Inventory, node: Node) -> dict[str, Any]:
         "client_addr": "0.0.0.0",
         "ports": {"http": consul.http_port, "dns": consul.dns_port, "grpc": -1},
         "server": node.consul_server,
-        "retry_join": [str(each.address) for each in servers if each.name != node.name],
+        "retry_join": [str(server.address) for server in servers if server.name != node.name],
         "retry_interval": "1s",
         "retry_max": 0,
         "disable_update_check": True,
@@ -185,7 +188,7 @@ def consul_configuration(inventory: Inventory, node: Node) -> dict[str, Any]:
         "log_level": "INFO",
         "performance": {"raft_multiplier": 1},
         "gossip_lan": {"gossip_interval": "50ms", "probe_interval": "300ms", "probe_timeout": "150ms"},
-        # A server that is away comes back: nobody takes its place among the voters.
+        # A server that is down comes back, so it keeps its place among the voters.
         "autopilot": {"server_stabilization_time": "100ms", "cleanup_dead_servers": False},
         "dns_config": {"service_ttl": {"*": f"{consul.service_ttl_s}s"}, "allow_stale": True},
     }

@@ -140,7 +140,7 @@ def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
     wait_for(f"Consul on {speaker.name}", look)
 
 
-def _consul_unready(inventory: Inventory, client: consul.Consul) -> str | None:
+def _consul_unready(inventory: Inventory, client: consul_api.ConsulClient) -> str | None:
     """What is still missing according to the agent of `client`; None when nothing is."""
     servers = sum(node.consul_server for node in inventory.nodes)
     try:

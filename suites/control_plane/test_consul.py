@@ -1,7 +1,8 @@
-"""Consul's servers by their own words."""
+"""Consul's servers and their leader, as each server sees them."""
 
 from fixtures.cluster.nodes import Cluster
-from fixtures.control_plane.registry import AgentRefused, Consensus, Registry
+from fixtures.control_plane.observation import Consensus, complete
+from fixtures.control_plane.registry import AgentRefused, Registry
 from fixtures.evidence.waiting import eventually
 from fixtures.session.marks import NotProved, requirement
 
@@ -11,35 +12,31 @@ ELECTION_S = 10.0
 
 @requirement("CP-2")
 def test_consul_has_all_its_voters_and_one_leader(registry: Registry, cluster: Cluster) -> None:
-    """The names' own backbone is whole: every server votes, and all follow one of them.
+    """Consul has a healthy quorum: every server votes, and all follow the same leader.
 
-    Expected: by each server's own word the voters are exactly the inventory's servers, and the
-    leader is the same one of them; and each gets an answer that this leader has to confirm.
+    Expected: according to each server the voters are exactly the inventory's servers and the leader
+    is the same one of them; and each server gets an answer that this leader has to confirm.
     """
     declared = frozenset(node.name for node in cluster.inventory.nodes if node.consul_server)
     if not declared:
         raise NotProved("the inventory names no node as a server of Consul (consul_server)")
 
-    def view(name: str) -> Consensus | str:
+    def consensus_of(name: str) -> Consensus | str:
         try:
             return registry.consensus(cluster.nodes[name])
         except AgentRefused as error:
             return str(error)
 
-    def views() -> dict[str, Consensus | str]:
-        return {name: view(name) for name in sorted(declared)}
-
-    def whole(seen: dict[str, Consensus | str]) -> bool:
-        first, *others = seen.values()
-        if isinstance(first, str):
-            return False
-        return first.voters == declared and len(first.leaders) == 1 and all(one == first for one in others)
+    def agreed(found: dict[str, Consensus | str]) -> bool:
+        first, *others = found.values()
+        return isinstance(first, Consensus) and complete(first, declared) and all(other == first for other in others)
 
     eventually(
-        views,
-        whole,
+        lambda: {name: consensus_of(name) for name in sorted(declared)},
+        agreed,
         within_s=ELECTION_S,
-        what=f"by every server's word the voters are {sorted(declared)}, and one of them leads",
+        what=f"every server names the voters {', '.join(sorted(declared))}, and one of them as leader",
     )
-    unled = {name: words for name in sorted(declared) if (words := registry.unled(cluster.nodes[name]))}
-    assert not unled, f"servers that their leader does not answer: {unled}"
+    errors = {name: registry.leader_error(cluster.nodes[name]) for name in sorted(declared)}
+    unconfirmed = [f"{name}'s leader does not answer: {error}" for name, error in errors.items() if error is not None]
+    assert not unconfirmed, "\n".join(unconfirmed)

@@ -1,4 +1,4 @@
-"""The scheduler is whole: what is not scheduled cannot be reached either."""
+"""Nomad's servers and clients, as each agent sees them."""
 
 from fixtures.cluster.nodes import ClusterNode
 from fixtures.session.marks import requirement
@@ -12,9 +12,11 @@ def test_every_agent_sees_all_servers_and_one_leader(node: ClusterNode, schedule
     Expected: as the agent on each node sees it, the servers of the inventory are the voters, all of
     them alive, and exactly one of them leads.
     """
-    seen = scheduler.quorum(node)
-    assert (seen.voters, len(seen.leaders)) == (scheduler.servers, 1), seen
-    assert seen.leaders <= seen.voters <= seen.alive, seen
+    quorum = scheduler.quorum(node)
+    as_declared = quorum.voters == scheduler.servers and len(quorum.leaders) == 1
+    declared = ", ".join(sorted(scheduler.servers))
+    assert as_declared, f"the agent on {node} sees {quorum}; declared as servers: {declared}"
+    assert quorum.leaders <= quorum.voters <= quorum.alive, f"the agent on {node} sees {quorum}"
 
 
 @requirement("CP-3")
@@ -24,5 +26,5 @@ def test_every_client_is_ready(node: ClusterNode, scheduler: Scheduler) -> None:
     Expected: as the agent on each node sees it, every node's client is ready, eligible, and its
     Docker driver healthy.
     """
-    states = scheduler.clients(node)
-    assert set(states.values()) == {"ready"}, states
+    unready = {client: state for client, state in scheduler.clients(node).items() if state != "ready"}
+    assert not unready, f"the agent on {node} sees clients that are not ready: {unready}"

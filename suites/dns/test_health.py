@@ -4,111 +4,113 @@ from collections.abc import Callable
 
 from fixtures.cluster.nodes import Cluster
 from fixtures.containers.fleet import Fleet
-from fixtures.dns.resolver import Asker, How, Resolver
-from fixtures.dns.services import TURN_S, Service
-from fixtures.dns.web import Request, Web
-from fixtures.dns.witness import SPREAD_S, Heard
+from fixtures.containers.party import Party
+from fixtures.control_plane.observation import SPREAD_S
+from fixtures.dns.expectation import JudgedAnswers
+from fixtures.dns.messages import DnsTransport
+from fixtures.dns.resolver import Resolver
+from fixtures.dns.services import HEALTH_CHANGE_S, Service
+from fixtures.dns.web import Request, WebClient
 from fixtures.evidence.waiting import eventually
 from fixtures.session.marks import NotProved, requirement
 
 
 @requirement("DNS-3")
 def test_a_critical_instance_leaves_the_answer_and_returns(
-    service: Callable[..., Service], fleet: Fleet, askers: list[Asker], resolver: Resolver, cluster: Cluster
+    service: Callable[..., Service], fleet: Fleet, askers: list[Party], resolver: Resolver, cluster: Cluster
 ) -> None:
     """An instance whose service stopped disappears from every answer, and comes back with it.
 
     Expected: on each node one instance's service ends; all of them are gone everywhere within the
     check's interval and time-out plus the bound on spreading, and back within the same. An instance
-    that Consul itself calls passing all the while is never missing.
+    that passes all the while according to Consul is never missing.
     """
     shop = service("shop")
     for container in fleet.subnet(cluster.subnets[0]).values():
-        shop.add(container)
-    victims = {one.container.node.name: one for one in shop.instances.values()}.values()
-    addresses = [one.address for one in victims]
-    if not shop.settle():
-        raise NotProved(f"not every instance of {shop} passes its check before the test (see DNS-12): {shop.look()}")
+        shop.add(container, checked=True)
+    stopped = shop.one_per_node()
+    addresses = [instance.address for instance in stopped]
+    if not shop.wait_until_passing():
+        raise NotProved(f"before the test not every instance of {shop} passes (see DNS-12): {shop.observe()}")
 
-    def ask() -> Heard:
-        heard = shop.hear(lambda: resolver.ask_all(askers, shop.fqdn, how=How.EDNS))
-        assert not heard.wrong, heard
-        return heard
-
-    for one in victims:
-        one.container.stop_service()
+    for instance in stopped:
+        instance.container.stop_service()
     try:
         eventually(
-            ask, lambda heard: heard.nobody_has(addresses), within_s=TURN_S, what=f"{addresses} leave every answer"
+            lambda: ask_and_find_nothing_wrong(shop, resolver, askers),
+            lambda judged: judged.none_contains(addresses),
+            within_s=HEALTH_CHANGE_S,
+            what=f"{', '.join(addresses)} leave every answer",
         )
     finally:
-        for one in victims:
-            one.container.start_service()
+        for instance in stopped:
+            instance.container.start_service()
     eventually(
-        ask,
-        lambda heard: heard.everybody_has(addresses),
-        within_s=TURN_S,
-        what=f"{addresses} are in every answer again",
+        lambda: ask_and_find_nothing_wrong(shop, resolver, askers),
+        lambda judged: judged.all_contain(addresses),
+        within_s=HEALTH_CHANGE_S,
+        what=f"{', '.join(addresses)} are in every answer again",
     )
 
 
 @requirement("DNS-6")
 def test_a_deregistered_instance_disappears(
-    service: Callable[..., Service], fleet: Fleet, askers: list[Asker], resolver: Resolver, cluster: Cluster
+    service: Callable[..., Service], fleet: Fleet, askers: list[Party], resolver: Resolver, cluster: Cluster
 ) -> None:
-    """An instance that is deregistered is in no answer any more, and takes no other with it.
+    """An instance that is deregistered leaves every answer, and only that instance does.
 
     Expected: on each node one instance is deregistered; all of them are gone everywhere within the
     bound on spreading, and the others are never missing.
     """
     shop = service("shop")
     for container in fleet.subnet(cluster.subnets[0]).values():
-        shop.add(container, asked=False)
-    leaving = list({one.container.node.name: one for one in shop.instances.values()}.values())
-    if not shop.settle():
-        raise NotProved(f"not every instance of {shop} is known to Consul's servers: {shop.look()}")
-    for one in leaving:
-        shop.remove(one)
-
-    def ask() -> Heard:
-        heard = shop.hear(lambda: resolver.ask_all(askers, shop.fqdn, how=How.EDNS))
-        assert not heard.wrong, heard
-        return heard
-
-    addresses = [one.address for one in leaving]
+        shop.add(container, checked=False)
+    leaving = shop.one_per_node()
+    addresses = [instance.address for instance in leaving]
+    if not shop.wait_until_passing():
+        raise NotProved(f"not every instance of {shop} is listed by all of Consul's servers: {shop.observe()}")
+    for instance in leaving:
+        shop.remove(instance)
     eventually(
-        ask,
-        lambda heard: heard.nobody_has(addresses) and heard.everybody_has(shop.addresses()),
+        lambda: ask_and_find_nothing_wrong(shop, resolver, askers),
+        lambda judged: judged.none_contains(addresses) and judged.all_contain(shop.addresses()),
         within_s=SPREAD_S,
-        what=f"{addresses} leave every answer, and they alone",
+        what=f"{', '.join(addresses)}, and only these, leave every answer",
     )
 
 
+def ask_and_find_nothing_wrong(service: Service, resolver: Resolver, askers: list[Party]) -> JudgedAnswers:
+    """Ask for a service's A records everywhere; fail when an answer contradicts Consul's own entries."""
+    judged = service.ask(lambda: resolver.ask_all(askers, service.fqdn, "A", transport=DnsTransport.EDNS))
+    assert not judged.wrong, str(judged)
+    return judged
+
+
 @requirement("DNS-12")
-def test_consuls_health_check_travels_the_overlay(web: Service, http: Web) -> None:
+def test_consuls_health_check_travels_the_overlay(web: Service, http: WebClient) -> None:
     """Consul's own check of an instance reaches the container by its overlay address.
 
     Expected: a capture in every instance's container shows requests of a Consul agent to the
-    container's overlay address and port, and Consul says that the instance passes.
+    container's overlay address and port, and the instance passes according to Consul.
     """
-    wanted = {one.container.label: {(one.address, one.port)} for one in web.instances.values()}
+    checked = {instance.container.label: {(instance.address, instance.port)} for instance in web.instances.values()}
 
-    def by_consul(heard: dict[str, list[Request]]) -> dict[str, set[tuple[str, int]]]:
+    def by_consul(captured: dict[str, list[Request]]) -> dict[str, set[tuple[str, int]]]:
         return {
-            name: {one.destination for one in requests if one.user_agent.startswith("Consul")}
-            for name, requests in heard.items()
+            container: {request.destination for request in requests if request.user_agent.startswith("Consul")}
+            for container, requests in captured.items()
         }
 
-    with http.listening([one.container for one in web.instances.values()]) as ear:
+    with http.capture_requests([instance.container for instance in web.instances.values()]) as capture:
         eventually(
-            ear.requests,
-            lambda heard: by_consul(heard) == wanted,
-            within_s=TURN_S,
-            what="requests of Consul arrive at every instance",
+            lambda: by_consul(capture.requests()),
+            lambda destinations: destinations == checked,
+            within_s=HEALTH_CHANGE_S,
+            what="Consul's requests arrive at every instance's own address and port, and at no other",
         )
     eventually(
-        lambda: {name: state.listed for name, state in (web.look().leader or {}).items()},
+        lambda: {instance: state.listed for instance, state in (web.observe().leader or {}).items()},
         lambda passing: passing == dict.fromkeys(web.instances, True),
-        within_s=TURN_S,
-        what="every instance that Consul asks passes",
+        within_s=HEALTH_CHANGE_S,
+        what="every instance that Consul checks passes",
     )

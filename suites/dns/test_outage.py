@@ -1,8 +1,11 @@
 """Promise 4 while a server of Consul is down."""
 
 from fixtures.cluster.nodes import ClusterNode
+from fixtures.containers.party import Party
+from fixtures.control_plane.observation import Consensus
 from fixtures.control_plane.registry import RETURN_S, Registry
-from fixtures.dns.resolver import Asker, How, Resolver
+from fixtures.dns.messages import DnsTransport
+from fixtures.dns.resolver import Resolver
 from fixtures.dns.services import Service
 from fixtures.evidence.waiting import eventually
 from fixtures.session.marks import NotProved, disruptive, requirement
@@ -11,34 +14,48 @@ from fixtures.session.marks import NotProved, disruptive, requirement
 @requirement("DNS-9")
 @disruptive
 def test_names_resolve_with_any_one_server_down(
-    listed: Service, registry: Registry, askers: list[Asker], resolver: Resolver
+    listed: Service, registry: Registry, askers: list[Party], resolver: Resolver
 ) -> None:
     """Whichever one of Consul's servers is down, names go on resolving from every node and container.
 
-    Expected: right after each server stops, and again once the others have a leader, everybody who
-    asks by its own resolv.conf hears all instances that the remaining servers know to pass.
+    Expected: right after each server stops, and again once the others have a leader, everyone that
+    asks by its own resolv.conf gets all instances that pass according to the remaining servers.
     """
     if not registry.servers:
         raise NotProved("Consul's servers are not all among the inventory's nodes, so they cannot be stopped here")
+
+    def ask_without(server: ClusterNode, when: str) -> list[str]:
+        judged = listed.ask_until_certain(
+            lambda: resolver.ask_all(askers, listed.fqdn, "A", transport=DnsTransport.EDNS), without=[server]
+        )
+        if not judged.expectation.required:
+            raise NotProved(f"{when} {server}'s Consul no instance passes: {judged}")
+        return [f"{when} {server}'s Consul: {description}" for description in judged.wrong]
+
     wrong = []
     for server in registry.servers:
-        others = [one for one in registry.servers if one is not server]
-        if not listed.settle():
-            raise NotProved(f"not every instance of {listed} passes before {server}'s Consul stops: {listed.look()}")
-
-        def ask(when: str, server: ClusterNode = server) -> list[str]:
-            heard = listed.judge(lambda: resolver.ask_all(askers, listed.fqdn, how=How.EDNS), without=[server])
-            if not heard.truth.owed:
-                raise NotProved(f"with {server}'s Consul {when} no instance passes: {heard}")
-            return [f"{server}'s Consul {when}: {words}" for words in heard.wrong]
-
-        with registry.stopped(server):
-            wrong += ask("just stopped")
-            eventually(
-                lambda others=others: {registry.consensus(one).leaders for one in others},  # type: ignore[misc]
-                lambda seen, server=server: len(seen) == 1 and all(len(one - {server.name}) == 1 for one in seen),  # type: ignore[misc]
-                within_s=RETURN_S,
-                what=f"the servers other than {server} agree on a leader",
+        if not listed.wait_until_passing():
+            raise NotProved(
+                f"before {server}'s Consul is stopped, not every instance of {listed} passes: {listed.observe()}"
             )
-            wrong += ask("down for long")
+        with registry.stopped(server):
+            wrong += ask_without(server, "right after the stop of")
+            _wait_for_another_leader(registry, server)
+            wrong += ask_without(server, "with another leader than")
     assert not wrong, "\n".join(wrong)
+
+
+def _wait_for_another_leader(registry: Registry, stopped: ClusterNode) -> None:
+    """Wait until all other servers follow the same leader, which is not the one that was stopped."""
+    others = [server for server in registry.servers if server is not stopped]
+
+    def same_other_leader(found: list[Consensus]) -> bool:
+        leaders = {consensus.leaders for consensus in found}
+        return len(leaders) == 1 and all(len(names - {stopped.name}) == 1 for names in leaders)
+
+    eventually(
+        lambda: [registry.consensus(server) for server in others],
+        same_other_leader,
+        within_s=RETURN_S,
+        what=f"the servers other than {stopped} agree on a leader",
+    )

@@ -2,42 +2,53 @@
 
 from fixtures.cluster.nodes import Cluster
 from fixtures.containers.fleet import Fleet
-from fixtures.dns.registrations import Catalogue
-from fixtures.dns.resolver import Asker, How, Resolver
+from fixtures.containers.party import Party
+from fixtures.dns.audit import RegistryAudit
+from fixtures.dns.expectation import JudgedAnswers
+from fixtures.dns.messages import DnsTransport
+from fixtures.dns.resolver import Resolver
 from fixtures.dns.services import Service
-from fixtures.dns.web import Web
+from fixtures.dns.web import Dial, WebClient
 from fixtures.session.marks import requirement
 
 
 @requirement("DNS-1")
 def test_a_records_are_the_passing_instances(
-    web: Service, listed: Service, askers: list[Asker], resolver: Resolver
+    web: Service, listed: Service, askers: list[Party], resolver: Resolver
 ) -> None:
     """From every node and every container a name gives exactly the passing instances' addresses.
 
-    Expected: wherever one asks, by the asker's own resolv.conf, the A records are the overlay
-    addresses of the service's passing instances, all of them and no other.
+    Expected: each asker, by its own resolv.conf, gets as A records the overlay addresses of the
+    service's passing instances, all of them and no others.
     """
-    heard = [one.judge(lambda one=one: resolver.ask_all(askers, one.fqdn, how=How.EDNS)) for one in (web, listed)]  # type: ignore[misc]
-    assert not any(one.wrong for one in heard), "\n".join(map(repr, heard))
+
+    def ask_everywhere(service: Service) -> JudgedAnswers:
+        return service.ask_until_certain(
+            lambda: resolver.ask_all(askers, service.fqdn, "A", transport=DnsTransport.EDNS)
+        )
+
+    judged = [ask_everywhere(service) for service in (web, listed)]
+    assert not any(answers.wrong for answers in judged), "\n".join(map(str, judged))
 
 
 @requirement("DNS-1")
-def test_no_name_in_the_catalogue_leads_astray(listed: Service, catalogue: Catalogue) -> None:
-    """Every service that Consul knows, not only this run's own, leads to where its instances are.
+def test_every_registration_leads_to_a_container_or_a_node_that_serves(
+    listed: Service, registry_audit: RegistryAudit
+) -> None:
+    """Every service that Consul lists, not only those of this run, leads to where its instances are.
 
     Expected: each passing instance is registered under the overlay address of a running container,
     or under a node's address on which the node itself serves that port.
     """
-    known = {one.service for one in catalogue.registrations()}
-    assert listed.name in known, "the run's own service is missing from the catalogue"
-    astray = catalogue.astray()
-    assert not astray, "\n".join(astray)
+    services = {registration.service for registration in registry_audit.registrations()}
+    assert listed.name in services, f"{listed}, which this run registered, is missing from the registry: {services}"
+    misleading = registry_audit.misleading()
+    assert not misleading, "\n".join(misleading)
 
 
 @requirement("DNS-2")
 def test_dialling_the_name_reaches_an_instance(
-    listed: Service, fleet: Fleet, cluster: Cluster, resolver: Resolver, http: Web
+    listed: Service, fleet: Fleet, cluster: Cluster, resolver: Resolver, http: WebClient
 ) -> None:
     """An application that resolves the name and dials it is answered by an instance of that service.
 
@@ -45,42 +56,44 @@ def test_dialling_the_name_reaches_an_instance(
     instance that was registered with it.
     """
     callers = list(fleet.subnet(cluster.subnets[0]).values())
-    heard = listed.judge(lambda: resolver.ask_all(callers, listed.fqdn, how=How.EDNS))
-    instances = {one.address: one for one in listed.instances.values()}
-    dialled = [
-        (caller, instances[address])
-        for caller, answer in zip(callers, heard.answers, strict=True)
+    judged = listed.ask_until_certain(lambda: resolver.ask_all(callers, listed.fqdn, "A", transport=DnsTransport.EDNS))
+    instances = {instance.address: instance for instance in listed.instances.values()}
+    dials = [
+        Dial(caller, address, instances[address].port)
+        for caller, answer in zip(callers, judged.answers, strict=True)
         for address in sorted(answer.addresses & instances.keys())
     ]
-    assert {caller.name for caller, _ in dialled} == {one.name for one in callers}, (
-        f"a name gives nothing to dial: {heard}"
-    )
-    served = http.instances_at([(caller, one.address, one.port) for caller, one in dialled])
+    silent = {str(caller) for caller in callers} - {str(dial.source) for dial in dials}
+    assert not silent, f"{', '.join(sorted(silent))} got no address of an instance to dial: {judged}"
     wrong = [
-        f"{caller} dialled {one.address}:{one.port} and met {name} instead of {one.container.name}"
-        for (caller, one), name in zip(dialled, served, strict=True)
-        if name != one.container.name
+        f"{dial}: {name} answered, not {instances[dial.address].container.name}"
+        for dial, name in zip(dials, http.who_answers(dials), strict=True)
+        if name != instances[dial.address].container.name
     ]
     assert not wrong, "\n".join(wrong)
 
 
 @requirement("DNS-5")
-def test_an_unknown_name_does_not_exist(askers: list[Asker], resolver: Resolver) -> None:
-    """A name that nobody registered is denied, with the authority that says so (RFC 2308).
+def test_an_unknown_name_does_not_exist(askers: list[Party], resolver: Resolver) -> None:
+    """A name that nobody registered does not exist, and a SOA record says for which zone (RFC 2308).
 
     Expected: everywhere NXDOMAIN with a SOA record in the authority section.
     """
-    answers = resolver.ask_all(askers, f"no-such-service.service.{resolver.domain}")
-    wrong = [str(one) for one in answers if (one.rcode, "SOA" in one.authority) != ("NXDOMAIN", True)]
+    answers = resolver.ask_all(askers, f"no-such-service.service.{resolver.domain}", "A")
+    wrong = [str(answer) for answer in answers if answer.rcode != "NXDOMAIN" or "SOA" not in answer.authority]
     assert not wrong, "\n".join(wrong)
 
 
 @requirement("DNS-5")
-def test_a_v4_service_has_no_v6_address(listed: Service, askers: list[Asker], resolver: Resolver) -> None:
-    """A service with IPv4 instances answers AAAA with no data, not with a denial of the name (RFC 2308).
+def test_a_v4_service_has_no_v6_address(listed: Service, askers: list[Party], resolver: Resolver) -> None:
+    """A service with IPv4 instances answers AAAA with no data, and its name still exists (RFC 2308).
 
     Expected: everywhere NOERROR, no AAAA record, a SOA record in the authority section.
     """
     answers = resolver.ask_all(askers, listed.fqdn, "AAAA")
-    wrong = [str(one) for one in answers if (one.rcode, one.records, "SOA" in one.authority) != ("NOERROR", (), True)]
+    wrong = [
+        str(answer)
+        for answer in answers
+        if answer.rcode != "NOERROR" or answer.records or "SOA" not in answer.authority
+    ]
     assert not wrong, "\n".join(wrong)

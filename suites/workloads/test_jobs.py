@@ -1,69 +1,65 @@
 """Promise 4 for what a scheduler places: a job's name leads to its tasks' overlay addresses."""
 
 from collections.abc import Callable
-from ipaddress import ip_address
 
 from fixtures.cluster.nodes import Cluster
 from fixtures.containers.fleet import Container
-from fixtures.dns.resolver import Asker, Resolver
-from fixtures.dns.services import TURN_S
-from fixtures.dns.web import Web
+from fixtures.containers.party import Party
+from fixtures.dns.messages import differing
+from fixtures.dns.resolver import Resolver
+from fixtures.dns.services import HEALTH_CHANGE_S
+from fixtures.dns.web import Dial, WebClient
 from fixtures.evidence.waiting import eventually
 from fixtures.session.marks import NotProved, disruptive, requirement
-from fixtures.workloads.jobs import GONE_S, PLACED_S, REPLACED_S, Attachment, Job, Scheduler, astray
+from fixtures.workloads.jobs import GONE_S, PLACED_S, REPLACED_S, Scheduler
+from fixtures.workloads.placement import Attachment, Job, misplaced, outside
 
 
 @requirement("JOB-1")
 def test_tasks_have_overlay_addresses_one_per_node(tasks: list[Container], job: Job, cluster: Cluster) -> None:
-    """Tasks of a job are on the overlay, and no node carries two of them while another has none.
+    """Tasks of a job are on the overlay, and no node has two of them while another has none.
 
     Expected: one running task per node, each with an address of the subnet, all different.
     """
-    subnet = cluster.inventory.overlay.subnets[job.subnet]
-    assert {one.node.name for one in tasks} == set(cluster.nodes), tasks
-    addresses = {one.label: one.address for one in tasks}
-    assert len(set(addresses.values())) == len(tasks), addresses
-    assert all(ip_address(address) in subnet for address in addresses.values()), (subnet, addresses)
+    nodes = {task.node.name for task in tasks}
+    assert nodes == set(cluster.nodes), f"{job} has tasks on {sorted(nodes)}, not on every node: {tasks}"
+    addresses = {task.label: task.address for task in tasks}
+    assert len(set(addresses.values())) == len(tasks), f"tasks of {job} share an address: {addresses}"
+    elsewhere = outside(tasks, cluster.inventory.overlay.subnets[job.subnet])
+    assert not elsewhere, "\n".join(elsewhere)
 
 
 @requirement("JOB-2")
-def test_tasks_are_reached_by_address_and_port(tasks: list[Container], cluster: Cluster, http: Web) -> None:
+def test_tasks_are_reached_by_address_and_port(tasks: list[Container], cluster: Cluster, http: WebClient) -> None:
     """Every node and every task reaches every task by its overlay address and the service's own port.
 
-    Expected: at each address answers the task that has it, which says its own name.
+    Expected: at each address the task that has it answers, with its own name.
     """
-    askers: list[Asker] = [*cluster.nodes.values(), *tasks]
-    dials = [(asker, task) for asker in askers for task in tasks]
-    served = http.instances_at([(asker, task.address, task.port) for asker, task in dials])
-    wrong = [
-        f"{asker} dialled {task.address}:{task.port} of {task.label}: {name}"
-        for (asker, task), name in zip(dials, served, strict=True)
-        if name != task.name
-    ]
+    sources: list[Party] = [*cluster.nodes.values(), *tasks]
+    wrong = _answered_by_another(http, sources, tasks)
     assert not wrong, "\n".join(wrong)
 
 
 @requirement("JOB-2")
 def test_tasks_are_reached_by_name(
-    tasks: list[Container], job: Job, scheduler: Scheduler, cluster: Cluster, resolver: Resolver, http: Web
+    tasks: list[Container], job: Job, scheduler: Scheduler, cluster: Cluster, resolver: Resolver, http: WebClient
 ) -> None:
     """From every node and every task the job's name leads to its tasks.
 
     Expected: the A records are the overlay addresses of the tasks, and each address of the answer
     is served by the task that has it.
     """
-    askers: list[Asker] = [*cluster.nodes.values(), *tasks]
-    owners = {task.address: task.name for task in tasks}
+    askers: list[Party] = [*cluster.nodes.values(), *tasks]
+    addresses = frozenset(task.address for task in tasks)
     name = f"{job.service}.service.{scheduler.settings.datacenter}.{resolver.domain}"
-
-    def differing() -> str:
-        return "\n".join(str(one) for one in resolver.ask_all(askers, name) if one.addresses != set(owners))
-
-    eventually(differing, lambda words: not words, within_s=TURN_S, what=f"{name} leads to {sorted(owners)}")
-    dials = [(asker, address) for asker in askers for address in owners]
-    served = http.instances_at([(asker, address, tasks[0].port) for asker, address in dials])
-    wrong = [(dial, name) for dial, name in zip(dials, served, strict=True) if owners[dial[1]] != name]
-    assert not wrong, wrong
+    eventually(
+        lambda: "\n".join(differing(resolver.ask_all(askers, name, "A"), addresses)),
+        lambda descriptions: not descriptions,
+        within_s=HEALTH_CHANGE_S,
+        what=f"{name} leads to {', '.join(sorted(addresses))} for every node and task",
+    )
+    wrong = _answered_by_another(http, askers, tasks)
+    assert not wrong, "\n".join(wrong)
 
 
 @requirement("JOB-3")
@@ -74,10 +70,9 @@ def test_a_job_gets_the_subnet_it_asks_for(
 
     Expected: every task's address lies in that subnet.
     """
-    tasks = scheduler.placed(submit(attachment, subnet))
-    asked = cluster.inventory.overlay.subnets[subnet]
-    addresses = {one.label: one.address for one in tasks}
-    assert all(ip_address(address) in asked for address in addresses.values()), (asked, addresses)
+    tasks = scheduler.wait_until_placed(submit(attachment, subnet))
+    elsewhere = outside(tasks, cluster.inventory.overlay.subnets[subnet])
+    assert not elsewhere, "\n".join(elsewhere)
 
 
 @requirement("JOB-4")
@@ -86,14 +81,14 @@ def test_consul_has_the_overlay_addresses(
 ) -> None:
     """What Nomad registers in Consul is where the tasks are: their overlay addresses and own ports.
 
-    Expected: the catalogue holds exactly one instance per task, with the task's overlay address
+    Expected: the registry lists exactly one instance per task, with the task's overlay address
     and, where the job can name it, its port; not the node's address.
     """
     nodes = {node.address for node in cluster.nodes.values()}
     eventually(
-        lambda: astray(job, scheduler.registered(job), tasks, nodes),
+        lambda: misplaced(job, scheduler.registrations(job), tasks, nodes),
         lambda wrong: not wrong,
-        within_s=TURN_S,
+        within_s=HEALTH_CHANGE_S,
         what=f"the registrations of {job} are its tasks",
     )
 
@@ -106,24 +101,24 @@ def test_stopping_the_job_removes_its_name(
     resolver: Resolver,
     attachment: Attachment,
 ) -> None:
-    """A job that was stopped leaves nothing behind that a name leads to.
+    """A job that was stopped leaves no name behind.
 
-    Expected: while it runs its name exists; after it was stopped, every node is told NXDOMAIN.
+    Expected: while it runs its name exists; after it was stopped, every node gets NXDOMAIN.
     """
     job = submit(attachment, cluster.subnets[0])
-    scheduler.placed(job)
-    askers: list[Asker] = [*cluster.nodes.values()]
+    scheduler.wait_until_placed(job)
+    askers: list[Party] = [*cluster.nodes.values()]
     name = f"{job.service}.service.{resolver.domain}"
 
-    def codes() -> set[str]:
-        return {answer.rcode for answer in resolver.ask_all(askers, name)}
+    def rcodes() -> set[str]:
+        return {answer.rcode for answer in resolver.ask_all(askers, name, "A")}
 
     try:
-        eventually(codes, lambda seen: seen == {"NOERROR"}, within_s=PLACED_S, what=f"{name} exists")
+        eventually(rcodes, lambda seen: seen == {"NOERROR"}, within_s=PLACED_S, what=f"{name} exists")
     except AssertionError as error:
-        raise NotProved(f"there is no name that could be removed (see DNS-12): {error}") from None
+        raise NotProved(f"the job's name never existed, so its removal proves nothing (see DNS-12): {error}") from None
     scheduler.stop(job)
-    eventually(codes, lambda seen: seen == {"NXDOMAIN"}, within_s=GONE_S, what=f"{name} is gone")
+    eventually(rcodes, lambda seen: seen == {"NXDOMAIN"}, within_s=GONE_S, what=f"{name} is gone")
 
 
 @disruptive
@@ -133,35 +128,49 @@ def test_a_killed_task_is_replaced_and_the_name_follows(
     scheduler: Scheduler,
     cluster: Cluster,
     resolver: Resolver,
-    http: Web,
+    http: WebClient,
     attachment: Attachment,
 ) -> None:
-    """A task that dies comes back, and the job's name leads to where it is then.
+    """A task that dies is replaced, and the job's name leads to the replacement.
 
     Expected: another container runs in its place on the overlay, and from every node the name's
     addresses are again those of all tasks, each answered by its task.
     """
     job = submit(attachment, cluster.subnets[0])
-    before = scheduler.placed(job)
-    victim = before[0]
-    victim.handle.kill("SIGKILL")
-    others = {one.id for one in before} - {victim.id}
+    before = scheduler.wait_until_placed(job)
+    killed, *others = before
+    killed.handle.kill("SIGKILL")
+    ids_before = {task.id for task in before}
+    eventually(
+        lambda: [task for task in scheduler.tasks(job) if task.id not in ids_before],
+        lambda new: len(new) == 1,
+        within_s=REPLACED_S,
+        every_s=0.2,
+        what=f"another container runs in place of {killed}, which was killed",
+    )
+    tasks = scheduler.wait_until_placed(job)
+    kept = {task.id for task in others} < {task.id for task in tasks}
+    assert kept, f"tasks that were not killed are gone too: {before} ran before, then {tasks}"
 
-    def replaced() -> list[Container]:
-        return [one for one in scheduler.tasks(job) if one.id not in {container.id for container in before}]
-
-    eventually(replaced, lambda new: len(new) == 1, within_s=REPLACED_S, every_s=0.2, what=f"{victim} is replaced")
-    tasks = scheduler.placed(job)
-    assert others < {one.id for one in tasks}, f"tasks that were not killed are gone too: {before}, then {tasks}"
-    owners = {task.address: task.name for task in tasks}
-    askers: list[Asker] = [*cluster.nodes.values()]
+    nodes: list[Party] = [*cluster.nodes.values()]
+    addresses = frozenset(task.address for task in tasks)
     name = f"{job.service}.service.{resolver.domain}"
+    eventually(
+        lambda: "\n".join(differing(resolver.ask_all(nodes, name, "A"), addresses)),
+        lambda descriptions: not descriptions,
+        within_s=REPLACED_S,
+        what=f"{name} leads to {', '.join(sorted(addresses))} for every node",
+    )
+    wrong = _answered_by_another(http, nodes, tasks)
+    assert not wrong, "\n".join(wrong)
 
-    def differing() -> str:
-        return "\n".join(str(one) for one in resolver.ask_all(askers, name) if one.addresses != set(owners))
 
-    eventually(differing, lambda words: not words, within_s=REPLACED_S, what=f"{name} leads to {sorted(owners)}")
-    dials = [(node, address, tasks[0].port) for node in cluster.nodes.values() for address in owners]
-    served = http.instances_at(dials)
-    wrong = [(dial, who) for dial, who in zip(dials, served, strict=True) if owners[dial[1]] != who]
-    assert not wrong, wrong
+def _answered_by_another(http: WebClient, sources: list[Party], tasks: list[Container]) -> list[str]:
+    """Dial every task's overlay address and port from every source: what did not answer with the task's name."""
+    dials = [(Dial(source, task.address, task.port), task) for source in sources for task in tasks]
+    answered = http.who_answers([dial for dial, _ in dials])
+    return [
+        f"{dial} of {task.label}: {name} answered"
+        for (dial, task), name in zip(dials, answered, strict=True)
+        if name != task.name
+    ]
