@@ -56,7 +56,6 @@ class ConsulClient:
         self.http = http
         self.token = token
         self.dc = datacenter
-        self.scheme = "http"
         self.consistency = "default"
         self.agent = consul.Consul.Agent(self)
         self.catalog = consul.Consul.Catalog(self)

@@ -12,7 +12,7 @@ job "httpbackend" {
       value    = "true"
     }
 
-    # A task that dies is started again at once, on its node, as often as it takes.
+    # A task that dies is started again on its node after 1 s, up to 10 times a minute.
     restart {
       attempts = 10
       interval = "1m"
@@ -29,7 +29,7 @@ job "httpbackend" {
       }
 
       env {
-        INSTANCE = "${NOMAD_ALLOC_ID}" # the demo service answers with it: one knows who answered
+        INSTANCE = "${NOMAD_ALLOC_ID}" # the demo service answers with it, which tells who answered
       }
 
       resources {

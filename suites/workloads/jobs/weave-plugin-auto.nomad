@@ -12,7 +12,7 @@ job "httpbackend" {
       value    = "true"
     }
 
-    # A task that dies is started again at once, on its node, as often as it takes.
+    # A task that dies is started again on its node after 1 s, up to 10 times a minute.
     restart {
       attempts = 10
       interval = "1m"
@@ -29,7 +29,7 @@ job "httpbackend" {
       }
 
       env {
-        INSTANCE = "${NOMAD_ALLOC_ID}" # the demo service answers with it: one knows who answered
+        INSTANCE = "${NOMAD_ALLOC_ID}" # the demo service answers with it, which tells who answered
       }
 
       resources {
@@ -39,7 +39,7 @@ job "httpbackend" {
 
       service {
         # Without an address_mode Nomad registers the container's own address, since its network is
-        # not Docker's default one. It takes no port then but a published one: none is registered.
+        # not Docker's default one. Then it would register a published port only, so it registers none.
         name = "httpbackend"
       }
     }

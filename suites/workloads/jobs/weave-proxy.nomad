@@ -13,7 +13,7 @@ job "httpbackend" {
       value    = "true"
     }
 
-    # A task that dies is started again at once, on its node, as often as it takes.
+    # A task that dies is started again on its node after 1 s, up to 10 times a minute.
     restart {
       attempts = 10
       interval = "1m"
@@ -30,7 +30,7 @@ job "httpbackend" {
 
       env {
         WEAVE_CIDR = "net:10.32.0.0/24"  # the subnet; `net:default` for the default one
-        INSTANCE   = "${NOMAD_ALLOC_ID}" # the demo service answers with it: one knows who answered
+        INSTANCE   = "${NOMAD_ALLOC_ID}" # the demo service answers with it, which tells who answered
       }
 
       resources {
@@ -39,8 +39,8 @@ job "httpbackend" {
       }
 
       service {
-        # Weave's address is not in what Docker tells Nomad, so no address_mode can register it:
-        # what Consul gets is the node's address and port 0 (see JOB-4).
+        # Docker does not tell Nomad the address that Weave gave, so no address_mode can register it:
+        # Nomad registers the node's address and port 0 (see JOB-4).
         name = "httpbackend"
       }
     }

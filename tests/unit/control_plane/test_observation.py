@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fixtures.control_plane.observation import (
+    NOT_REGISTERED,
     SPREAD_S,
     Consensus,
     InstanceState,
@@ -77,6 +78,14 @@ def test_a_state_is_replicated_after_the_bound_and_a_changed_one_is_not() -> Non
     assert clock.replicated("two", 12.0 + SPREAD_S)
 
 
+def test_a_registered_instance_that_is_deregistered_has_another_state() -> None:
+    assert InstanceState(False) == NOT_REGISTERED
+    clock = ReplicationClock()
+    clock.record(observation({"one": InstanceState(True)}, 10.0), ["one"])
+    clock.record(observation({}, 12.0), ["one"])
+    assert not clock.replicated("one", 10.0 + SPREAD_S)
+
+
 def test_an_instance_that_was_never_observed_is_not_replicated() -> None:
     assert not ReplicationClock().replicated("one", 1e9)
 
@@ -123,7 +132,7 @@ def test_hosts_are_addresses_without_ports() -> None:
         ({"*": "10s"}, 10),
         ({"*": "10s", "web": "5s"}, 5),
         ({"*": "10s", "we*": "7s", "w*": "8s"}, 7),
-        ({"website": "5s", "x*": "3s"}, 0),
+        ({"website": "5s", "x*": "3s", "wex": "4s"}, 0),
         ({}, 0),
         (None, 0),
     ],

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.resolver
 import dns.rrset
 import pytest
 
@@ -71,6 +75,16 @@ def test_a_denial_has_its_rcode_and_authority() -> None:
     assert not answer.truncated and answer.final
 
 
+def test_bytes_behind_an_answer_are_ignored() -> None:
+    question = encode(NAME, "A", DnsTransport.UDP)
+    payload = response(question, answer=[f"{NAME}. 5 A 10.0.0.9"])
+    assert read(question, payload + b"\x00").records == ("10.0.0.9",)
+
+
+def test_without_an_answer_there_is_no_size() -> None:
+    assert read(encode(NAME, "A", DnsTransport.UDP), b"", "ETIMEDOUT").size == 0
+
+
 def test_a_truncated_answer_is_read_as_such() -> None:
     question = encode(NAME, "A", DnsTransport.UDP)
     assert read(question, response(question, flags=int(dns.flags.TC))).truncated
@@ -83,7 +97,7 @@ def test_srv_leads_to_addresses_and_ports_by_its_additional_section() -> None:
         response(
             question,
             answer=[f"{NAME}. 0 SRV 1 1 9000 One.addr.consul.", f"{NAME}. 0 SRV 1 1 9001 two.addr.consul."],
-            additional=["one.addr.consul. 0 A 10.0.0.8", "one.addr.consul. 0 TXT x", "other. 0 A 10.0.0.7"],
+            additional=["one.addr.consul. 0 A 10.0.0.8", 'one.addr.consul. 0 TXT "x y z"', "other. 0 A 10.0.0.7"],
         ),
     )
     assert answer.targets == (("One.addr.consul.", 9000), ("two.addr.consul.", 9001))
@@ -147,6 +161,19 @@ def test_answers_with_other_addresses_are_told() -> None:
 def test_a_resolver_has_the_options_that_its_resolv_conf_names() -> None:
     text = "# made\nsearch lan\nnameserver 10.0.0.1\nnameserver 10.0.0.2\noptions timeout:1 ndots:0 rotate\n"
     assert read_resolv_conf(text) == ResolverConfiguration(("10.0.0.1", "10.0.0.2"), 1.0, 2)
+
+
+def test_the_machines_own_resolv_conf_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_file = dns.resolver.Resolver.read_resolv_conf
+    sources: list[object] = []
+
+    def remember(resolver: dns.resolver.Resolver, source: Any) -> None:
+        sources.append(source)
+        read_file(resolver, source)
+
+    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", remember)
+    read_resolv_conf("nameserver 10.0.0.1\n")
+    assert [type(source) for source in sources] == [io.StringIO]
 
 
 def test_without_options_a_resolver_has_those_of_the_manual_page() -> None:

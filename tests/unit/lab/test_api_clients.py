@@ -41,13 +41,14 @@ ENVIRONMENT = {
 
 
 class Recorder(BaseAdapter):
-    """Takes the place of the network: remembers what would be sent, and answers with `body`."""
+    """Takes the place of the network: remembers what would be sent, and answers."""
 
     def __init__(self, body: Any) -> None:
         super().__init__()
         self.sent: list[requests.PreparedRequest] = []
         self.arguments: list[dict[str, Any]] = []
-        self.body = body
+        self.bodies = [body]
+        """The answers in turn; the last one goes on."""
         self.status = 200
 
     def send(self, request: requests.PreparedRequest, *_: Any, **arguments: Any) -> requests.Response:
@@ -56,7 +57,7 @@ class Recorder(BaseAdapter):
         response = requests.Response()
         response.status_code = self.status
         response.headers["X-Consul-Index"] = "1"
-        response._content = json.dumps(self.body).encode()
+        response._content = json.dumps(self.bodies.pop(0) if len(self.bodies) > 1 else self.bodies[0]).encode()
         return response
 
     def close(self) -> None:
@@ -176,6 +177,14 @@ def test_a_refused_connection_is_told_from_other_failures() -> None:
     assert not consul.connection_refused(silent.value)
 
 
+def test_the_cause_of_an_error_counts_before_what_it_was_raised_in() -> None:
+    error, refused, reset = OSError(), ConnectionRefusedError(), ConnectionResetError()
+    error.__cause__, error.__context__ = refused, reset
+    assert consul.connection_refused(error)
+    error.__cause__, error.__context__ = None, refused
+    assert consul.connection_refused(error)
+
+
 def test_words_about_a_refused_connection_are_not_one() -> None:
     assert not consul.connection_refused(requests.ConnectionError("[Errno 111] Connection refused"))
     assert consul.connection_refused(ConnectionRefusedError())
@@ -237,6 +246,34 @@ def test_an_agent_that_does_not_answer_is_not_ready() -> None:
     assert reason is not None and "no leader" in reason and len(reason) == nomad.MOST_OF_ERROR
     with pytest.raises(HarnessError, match="section `nomad`"):
         nomad.unready(inventory(with_nomad=False), client)
+
+
+def test_a_quorum_without_servers_or_members_is_empty() -> None:
+    assert nomad.read_quorum({"Members": None}, {"Servers": None}) == nomad.Quorum(*[frozenset[str]()] * 3)
+
+
+def test_a_servers_ipv6_address_keeps_its_colons() -> None:
+    raft = {"Servers": [{"Address": "[fd00::1]:4647", "Voter": True, "Leader": True}]}
+    assert nomad.read_quorum({"Members": []}, raft).voters == {"[fd00::1]"}
+
+
+def test_an_agent_is_asked_for_members_servers_and_clients() -> None:
+    members = {"Members": [{"Addr": address, "Status": "alive"} for address in sorted(ALL)]}
+    servers = [{"Address": f"{each}:4647", "Voter": True, "Leader": each in LEADER} for each in sorted(ALL)]
+    docker = {"docker": {"Detected": True, "Healthy": True}}
+    nodes = [
+        {"Address": each, "Status": "ready", "SchedulingEligibility": "eligible", "Drivers": docker}
+        for each in ["192.168.56.3", "192.168.56.4"]
+    ]
+    client = nomad.connect(NODE, Nomad())
+    recorder = recorded(client, None)
+    recorder.bodies = [members, {"Servers": servers}, nodes]
+    assert nomad.unready(inventory(), client) == "client u3: not there"
+    assert [request.path_url.partition("?")[0] for request in recorder.sent] == [
+        "/v1/agent/members",
+        "/v1/operator/raft/configuration",
+        "/v1/nodes",
+    ]
 
 
 def test_a_quorum_prints_its_servers() -> None:

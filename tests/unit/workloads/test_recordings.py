@@ -79,6 +79,7 @@ def test_nomads_clients_are_ready() -> None:
         ({"Status": "down"}, "down"),
         ({"SchedulingEligibility": "ineligible"}, "ineligible"),
         ({"Drivers": {}}, "docker driver: not detected"),
+        ({"Drivers": {"docker": {"Detected": False, "Healthy": True}}}, "docker driver: not detected"),
         (
             {"Drivers": {"docker": {"Detected": True, "Healthy": False, "HealthDescription": "no daemon"}}},
             "docker driver: no daemon",
@@ -141,6 +142,10 @@ def test_a_registration_that_outlived_its_task_is_told() -> None:
 
 
 def test_a_nodes_address_with_a_port_is_told_as_such() -> None:
+    nowhere = registered("203.0.113.7", 0)
+    assert misplaced(job("network.nomad"), [nowhere], [], SERVERS) == [
+        f"{nowhere}: no task of the job has that address and port"
+    ]
     entry = registered("192.168.56.3", 8081)
     assert misplaced(job("network.nomad"), [entry], [], SERVERS) == [
         f"{entry}: the node's address, where nothing of the job listens"
@@ -222,11 +227,15 @@ def test_nomads_configuration_calls_nobody_and_differs_by_role() -> None:
     for configuration in (server, client):
         assert configuration["disable_update_check"] is True
         assert configuration["disable_anonymous_signature"] is True
-        assert configuration["plugin"]["docker"]["config"]["endpoint"] == endpoint
+        assert configuration["leave_on_interrupt"] is False and configuration["leave_on_terminate"] is False
+        assert configuration["client"]["enabled"] is True
+        driver = {"endpoint": endpoint, "disable_log_collection": True, "gc": {"image": False}}
+        assert configuration["plugin"] == {"docker": {"config": driver}}
         assert configuration["client"]["server_join"]["retry_join"] == ["192.168.56.3"]
         assert configuration["consul"] == {"address": "127.0.0.1:8500"}
         assert "telemetry" not in configuration
         assert json.loads(json.dumps(configuration)) == configuration
+    assert server["server"]["enabled"] is True
     assert server["server"]["bootstrap_expect"] == 1
     assert server["server"]["server_join"]["retry_join"] == ["192.168.56.3"]
     assert "server" not in client
