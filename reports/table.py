@@ -1,17 +1,17 @@
-"""The catalogue as a table of docs/requirements: `python -m reports.table` writes it."""
+"""Writes docs/requirements/README.md, the table of all requirements: `python -m reports.table`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from .requirements import load
+from .requirements import CATALOGUE, load
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "docs" / "requirements" / "README.md"
 _HEAD = """# Requirements
 
-Made from `suites/catalogue.yaml` by `python -m reports.table`. A `must` that was not proved fails the gate
-(`--gate`); *applies* is asked of the inventory, and what disturbs the cluster is left out by `--no-disruptive`.
+Made from `suites/catalogue.yaml` by `python -m reports.table`. `--gate` fails when a `must` that applies was not
+proved. *Applies* holds conditions on the inventory; `--no-disruptive` leaves out what disturbs the cluster.
 
 | id | level | requirement | applies | source |
 |---|---|---|---|---|
@@ -19,14 +19,18 @@ Made from `suites/catalogue.yaml` by `python -m reports.table`. A `must` that wa
 
 
 def table() -> str:
-    """docs/requirements/README.md as it has to be."""
-    lines = []
-    for entry in load(ROOT / "suites" / "catalogue.yaml").values():
-        conditions = [f"`{one}`" for one in entry.applies] + (["disturbs"] if entry.disruptive else [])
-        link = f"[{entry.id}]({entry.suite}.md#{entry.id.lower()})"
-        lines.append(f"| {link} | {entry.level} | {entry.statement} | {', '.join(conditions)} | {entry.source} |")
-    return _HEAD + "\n".join(lines) + "\n"
+    """The text of docs/requirements/README.md."""
+    rows = []
+    for requirement in load(ROOT / CATALOGUE).values():
+        conditions = [f"`{condition}`" for condition in requirement.applies]
+        if requirement.disruptive:
+            conditions.append("disturbs")
+        rows.append(
+            f"| [{requirement.id}]({requirement.suite}.md#{requirement.id.lower()}) | {requirement.level} "
+            f"| {requirement.statement} | {', '.join(conditions)} | {requirement.source} |"
+        )
+    return _HEAD + "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":
-    PLACE.write_text(table())
+    PLACE.write_text(table(), encoding="utf-8")
