@@ -19,6 +19,7 @@ from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
 from .inventory.model import dump
 from .overlays import OVERLAYS
+from .version import read_version
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+class _ShowVersion(argparse.Action):
+    """Prints the version when asked to; only then is git asked for the revision."""
+
+    def __call__(self, *_: object, **__: object) -> None:
+        print(f"flatnet {read_version()}")
+        raise SystemExit(0)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
@@ -49,6 +58,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m lab", description=__doc__)
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show Flatnet's version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, do: object, text: str) -> argparse.ArgumentParser:

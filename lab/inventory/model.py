@@ -1,33 +1,34 @@
 """The inventory: what a cluster file holds, and what the embedded lab emits.
 
-The model is the whole contract between a cluster and the suites: nodes and how to
-reach them, the overlay with its range and subnets, where Consul and Nomad answer.
+The suites know a cluster by its inventory alone: nodes and how to reach them, the overlay with its range and
+subnets, where Consul and Nomad answer.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from ruamel.yaml import YAML
 
 from lab.errors import InventoryError
 
-from .reading import in_words, read_mapping
+from .reading import describe, read_mapping
 
 
-def _no_number(value: object) -> object:
-    """YAML reads `10` and `no` as numbers, which ipaddress would take for addresses."""
+def _refuse_number(value: object) -> object:
+    """Refuse what YAML reads as a number or a truth value: ipaddress would accept it as an address."""
     if isinstance(value, int):
         raise ValueError("write an address as text, such as 10.32.0.0/16")
     return value
 
 
-Address = Annotated[IPv4Address, BeforeValidator(_no_number)]
-Network = Annotated[IPv4Network, BeforeValidator(_no_number)]
+Address = Annotated[IPv4Address, BeforeValidator(_refuse_number)]
+Network = Annotated[IPv4Network, BeforeValidator(_refuse_number)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
 
@@ -45,7 +46,7 @@ class Ssh(_Strict):
 
 
 class Commands(_Strict):
-    """Commands a node understands for what an operator does to it, run as the SSH user."""
+    """Commands that an operator would run on a node, run as the SSH user."""
 
     stop_docker: str = "systemctl stop docker docker.socket"
     start_docker: str = "systemctl start docker"
@@ -54,7 +55,7 @@ class Commands(_Strict):
 
 
 class Power(_Strict):
-    """Commands of the *runner* that take a node away at once, and bring it back."""
+    """Commands of the *runner* that switch a node off at once, and on again."""
 
     off: tuple[str, ...]
     on: tuple[str, ...]
@@ -75,7 +76,7 @@ class Node(_Strict):
 
 
 class Overlay(_Strict):
-    """The container network: its adapter, its range, and the subnets cut from it."""
+    """The container network: the name of its adapter, its range, and the subnets within it."""
 
     name: str
     range: Network
@@ -95,7 +96,7 @@ class Consul(_Strict):
 
 
 class Nomad(_Strict):
-    """Where Nomad's HTTP API answers on every node's address; every node runs a client."""
+    """Where Nomad's HTTP API answers, on every node's address; every node runs a client."""
 
     http_port: int = Field(default=4646, ge=1, le=65535)
     datacenter: str = "dc1"
@@ -103,16 +104,16 @@ class Nomad(_Strict):
 
 
 class Runner(_Strict):
-    """Where the test process has to stand to reach the nodes."""
+    """From which network namespaces the test process reaches the nodes."""
 
     namespace: Path | None = None
     """A network namespace to join before the first connection (`/proc/PID/ns/net`)."""
     switch: Path | None = None
-    """The namespace that carries the underlay's bridge, where a partition can be made."""
+    """The namespace that holds the underlay's bridge, where a partition can be made."""
 
 
 class Inventory(_Strict):
-    """A cluster, complete enough to test it."""
+    """Everything that has to be known of a cluster to test it."""
 
     name: Name
     kind: Literal["embedded", "cluster"] = "cluster"
@@ -131,7 +132,7 @@ class Inventory(_Strict):
         for name, subnet in subnets:
             if not subnet.subnet_of(self.overlay.range):
                 raise ValueError(
-                    f"overlay.subnets.{name}: {subnet} is outside overlay.range {self.overlay.range}; cut it from there"
+                    f"overlay.subnets.{name}: {subnet} is not within overlay.range {self.overlay.range}; choose another"
                 )
         for index, (name, subnet) in enumerate(subnets):
             for other, taken in subnets[:index]:
@@ -150,7 +151,7 @@ class Inventory(_Strict):
         return self
 
     def node(self, name: str) -> Node:
-        """The node of that name; KeyError lists those there are."""
+        """The node of that name. Raises KeyError, which lists the names."""
         for node in self.nodes:
             if node.name == name:
                 return node
@@ -158,7 +159,7 @@ class Inventory(_Strict):
 
     @property
     def default_subnet(self) -> str:
-        """The first subnet written is the default one."""
+        """The name of the default subnet, the first one that the file holds."""
         return next(iter(self.overlay.subnets))
 
 
@@ -166,37 +167,39 @@ def _unique(key: str, values: Iterable[str]) -> None:
     seen: set[str] = set()
     for value in values:
         if value in seen:
-            raise ValueError(f"{key}: {value!r} is used twice; every node has its own")
+            raise ValueError(f"{key}: {value!r} is used twice; give every node its own")
         seen.add(value)
 
 
 def load(path: Path) -> Inventory:
     """Read a cluster file (YAML).
 
-    Relative paths in it (keys, known_hosts) are taken from the file's own folder.
-    Raises InventoryError, one line: file, key, what is wrong.
+    Relative paths in it (keys, known_hosts) start at the file's own folder.
+    Raises InventoryError, one line: file, key, what is wrong, what to do.
     """
     data = read_mapping(path)
     _inherit_ssh(path, data)
     try:
         inventory = Inventory.model_validate(data)
     except ValidationError as error:
-        raise InventoryError(f"{path}: {in_words(error, Inventory, data)}") from None
+        raise InventoryError(f"{path}: {describe(error, Inventory, data)}") from None
     return _absolute(inventory, path)
 
 
 def dump(inventory: Inventory) -> str:
-    """The inventory as the YAML text that `load` reads back."""
+    """The inventory as YAML, which `load` reads back."""
     data = inventory.model_dump(mode="json", exclude_none=True)
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    text = io.StringIO()
+    YAML().dump(data, text)  # keeps the order of the keys
+    return text.getvalue()
 
 
 def _inherit_ssh(path: Path, data: dict[str, object]) -> None:
-    """A top-level `ssh` is the default of every node's; a node's own keys win."""
+    """Give every node the keys of the top-level `ssh`; its own keys take precedence."""
     common = data.pop("ssh", {})
     nodes = data.get("nodes")
     if not isinstance(common, dict):
-        raise InventoryError(f"{path}: ssh: {common!r} is no mapping of keys")
+        raise InventoryError(f"{path}: ssh: {common!r} is not a mapping of keys; write some below it")
     if not isinstance(nodes, list):
         return
     for node in nodes:
@@ -205,6 +208,7 @@ def _inherit_ssh(path: Path, data: dict[str, object]) -> None:
 
 
 def _absolute(inventory: Inventory, path: Path) -> Inventory:
+    """The inventory with absolute paths. Raises InventoryError when a file does not exist."""
     folder = path.resolve().parent
     nodes = []
     for node in inventory.nodes:
@@ -222,5 +226,5 @@ def _absolute(inventory: Inventory, path: Path) -> Inventory:
 
 def _file(path: Path, key: str, file: Path) -> Path:
     if not file.is_file():
-        raise InventoryError(f"{path}: {key}: no file {file}")
+        raise InventoryError(f"{path}: {key}: no file {file}; correct the path")
     return file

@@ -60,13 +60,13 @@ def usage(*words: str, said: str) -> Bad:
 
 FILES = {
     "missing": Bad((SUITE, "--cluster", "/no/such.yaml"), USAGE, (r"/no/such\.yaml: cannot be read: .*; give",)),
-    "malformed": cluster("nodes: [\n", r"line 2: not YAML: .*; mend"),
+    "malformed": cluster("nodes: [\n", r"line 2: not YAML: .*; correct"),
     "empty": cluster("", r"is empty; lab/examples/"),
-    "unknown key": cluster(edited("nodes:", "noeds: 3\nnodes:"), r"noeds: unknown key; is 'nodes' meant\?"),
+    "unknown key": cluster(edited("nodes:", "noeds: 3\nnodes:"), r"noeds: unknown key; did you mean 'nodes'\?"),
     "key twice": cluster(edited("b: 10.32.1", "a: 10.32.1"), r"line 6: the key 'a' is there twice; remove one"),
     "no address": cluster(edited(", address: 127.0.0.2", ""), r"nodes\.n2\.address: is missing; write it"),
     "ranges overlap": cluster(edited("10.32.1.0/24", "10.32.0.128/25"), r"overlay\.subnets\.b: .* overlaps .*; keep"),
-    "name twice": cluster(edited("name: n2", "name: n1"), r"nodes\[\]\.name: 'n1' is used twice; every"),
+    "name twice": cluster(edited("name: n2", "name: n1"), r"nodes\[\]\.name: 'n1' is used twice; give every"),
     "overlay": cluster(edited("vxlan", "pigeon"), r"overlay\.name: 'pigeon' is unknown; there are: .*vxlan"),
     "with --gate": cluster(edited("key: key", "key: none"), r"nodes\.n1\.ssh\.key: no file .*none", more=("--gate",)),
 }  # fmt: skip

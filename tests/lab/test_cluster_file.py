@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from lab.embedded.keys import make_key
 from tests.lab.conftest import Place
@@ -23,7 +23,7 @@ def written(kept: Place) -> dict[str, Any]:
     """What `python -m lab inventory` prints, as a mapping."""
     done = kept.lab("inventory")
     assert done.returncode == 0, done.stderr
-    document: dict[str, Any] = yaml.safe_load(done.stdout)
+    document: dict[str, Any] = YAML(typ="safe", pure=True).load(done.stdout)
     return document
 
 
@@ -33,7 +33,7 @@ def cluster_file(written: dict[str, Any], tmp_path: Path) -> Path:
     document = {key: value for key, value in written.items() if key not in ("kind", "runner")}
     document["nodes"] = [{key: node[key] for key in node if key != "power"} for node in written["nodes"]]
     file = tmp_path / "cluster.yaml"
-    file.write_text(yaml.safe_dump(document))
+    YAML().dump(document, file)
     return file
 
 
@@ -83,7 +83,7 @@ def test_the_inventory_as_printed_is_a_cluster_file(
     kept: Place, ready: Warm, written: dict[str, Any], tmp_path: Path
 ) -> None:
     file = tmp_path / "cluster.yaml"
-    file.write_text(yaml.safe_dump(written, sort_keys=False))
+    YAML().dump(written, file)
     words = kept.pytest_words(SUITE, "-k", PROOF, "--cluster", str(file))
     done = ready.pytest(words[3:], kept.environment, tmp_path)
     assert done.returncode == 0, done.stdout
@@ -106,7 +106,7 @@ def test_keys_that_do_not_fit_are_one_line(
     name = "key" if key == "key" else "known_hosts"
     nodes = [{**node, "ssh": {**node["ssh"], name: str(tmp_path / name)}} for node in written["nodes"]]
     file = tmp_path / "cluster.yaml"
-    file.write_text(yaml.safe_dump({**written, "nodes": nodes}))
+    YAML().dump({**written, "nodes": nodes}, file)
     done = ready.pytest(kept.pytest_words(SUITE, "--cluster", str(file))[3:], kept.environment, tmp_path)
     assert_unusable(done.returncode, done.stdout + done.stderr, rf"node u1: {said}.*; node u2: ")
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-LIBRARIES = ("consul", "docker", "paramiko", "pydantic", "pytest", "requests", "scapy.all", "yaml")
+LIBRARIES = ("consul", "docker", "paramiko", "pydantic", "pytest", "requests", "ruamel.yaml", "scapy.all")
 
 
 @dataclass(frozen=True)

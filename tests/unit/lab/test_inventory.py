@@ -1,7 +1,8 @@
-"""Cluster files: what is wrong is one line that names file and key; what is right comes back whole."""
+"""Cluster files: an error is one line that names file and key; a good file is read back as it was written."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from copy import deepcopy
 from ipaddress import IPv4Address, IPv4Network
@@ -9,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from fixtures.cluster.topology import pairs
 from fixtures.containers.fleet import PER_NODE, slots
@@ -34,22 +35,29 @@ GOOD: dict[str, Any] = {
 }
 
 
+def written(data: object) -> str:
+    """The data as YAML, in flow style where it is short."""
+    text = io.StringIO()
+    YAML().dump(data, text)
+    return text.getvalue()
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[object], Path]:
-    """Writes a cluster file, text or data, beside the files that it names."""
+    """Writes a cluster file, from text or data, beside the files that it names."""
     for name in ("id", "known", "token"):
         (tmp_path / name).write_text("x")
 
     def file(content: object) -> Path:
         place = tmp_path / "cluster.yaml"
-        place.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False))
+        place.write_text(content if isinstance(content, str) else written(content))
         return place
 
     return file
 
 
-def spoilt(path: str, value: object = None) -> dict[str, Any]:
-    """GOOD with another value at `nodes.0.address`; None: without that key."""
+def spoiled(path: str, value: object = None) -> dict[str, Any]:
+    """GOOD with another value at a place such as `nodes.0.address`; None leaves that key out."""
     data = deepcopy(GOOD)
     here: Any = data
     *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
@@ -66,52 +74,62 @@ BAD: dict[str, tuple[object, str]] = {
     "empty": ("", "is empty"),
     "only a comment": ("# nothing\n", "is empty"),
     "a list": ("- u1\n", "holds a list"),
-    "no YAML": ("nodes: [\n", "line "),
+    "not YAML": ("nodes: [\n", "line 2: not YAML: "),
+    "a control character": ("name: \x00\n", "not YAML: "),
+    "a day that no month has": ("name: 2026-02-31\n", "not YAML: "),
+    "two documents": ("name: a\n---\nname: b\n", "line 2: not YAML: "),
     "a tab": ("name: x\n\tnodes: y\n", "line 2"),
-    "a key twice": ("name: a\nname: b\n", "line 2: the key 'name' is there twice"),
-    "unknown key": (spoilt("colour", "red"), "colour: unknown key"),
+    "a key twice": ("name: a\nname: b\n", "line 2: the key 'name' is there twice; remove one"),
+    "a node's key twice": (
+        "nodes: [{name: u1, name: u2}]\n",
+        "line 1: the key 'name' is there twice; remove one",
+    ),
+    "unknown key": (spoiled("colour", "red"), "colour: unknown key"),
     "unknown key of a node": (
-        spoilt("nodes.0.adress", "192.168.56.9"),
-        "nodes.u1.adress: unknown key; is 'address' meant?",
+        spoiled("nodes.0.adress", "192.168.56.9"),
+        "nodes.u1.adress: unknown key; did you mean 'address'?",
     ),
-    "unknown key of the overlay": (spoilt("overlay.subnet", {}), "overlay.subnet: unknown key"),
-    "no name": (spoilt("name"), "name: is missing"),
-    "no nodes": (spoilt("nodes"), "nodes: is missing"),
-    "an empty list of nodes": (spoilt("nodes", []), "nodes: is empty"),
-    "nodes that are no list": (spoilt("nodes", {"u1": {}}), "nodes: has to be a list"),
-    "a node without address": (spoilt("nodes.1.address"), "nodes.u2.address: is missing"),
-    "a node without name": (spoilt("nodes.1.name"), "nodes.1.name: is missing"),
-    "an address that is none": (spoilt("nodes.0.address", "u1.example"), "nodes.u1.address: 'u1.example' is no IPv4"),
-    "a name that is none": (spoilt("nodes.0.name", "U 1"), "nodes.U 1.name: "),
-    "a name twice": (spoilt("nodes.1.name", "u1"), "nodes[].name: 'u1' is used twice"),
-    "an address twice": (spoilt("nodes.1.address", "192.168.56.3"), "nodes[].address: '192.168.56.3' is used twice"),
-    "a node inside the overlay": (spoilt("nodes.0.address", "10.32.0.9"), "nodes.u1.address: 10.32.0.9 lies inside"),
-    "no key": (spoilt("ssh.key"), "nodes.u1.ssh.key: is missing"),
-    "ssh that is no mapping": (spoilt("ssh", "root"), "ssh: 'root' is no mapping"),
-    "a port that is none": (spoilt("ssh.port", 70000), "nodes.u1.ssh.port: "),
-    "no overlay": (spoilt("overlay"), "overlay: is missing"),
-    "no range": (spoilt("overlay.range"), "overlay.range: is missing"),
-    "a range that is a number": (spoilt("overlay.range", 10), "overlay.range: write an address as text"),
-    "a range that is no": (spoilt("overlay.range", False), "overlay.range: write an address as text"),
+    "unknown key of the overlay": (spoiled("overlay.subnet", {}), "overlay.subnet: unknown key"),
+    "no name": (spoiled("name"), "name: is missing"),
+    "no nodes": (spoiled("nodes"), "nodes: is missing"),
+    "an empty list of nodes": (spoiled("nodes", []), "nodes: is empty"),
+    "nodes that are not a list": (spoiled("nodes", {"u1": {}}), "nodes: must be a list"),
+    "a node without address": (spoiled("nodes.1.address"), "nodes.u2.address: is missing"),
+    "a node without name": (spoiled("nodes.1.name"), "nodes.1.name: is missing"),
+    "not an address": (
+        spoiled("nodes.0.address", "u1.example"),
+        "u1.address: 'u1.example' is not an IPv4",
+    ),
+    "not a name": (spoiled("nodes.0.name", "U 1"), "nodes.U 1.name: "),
+    "a name twice": (spoiled("nodes.1.name", "u1"), "nodes[].name: 'u1' is used twice"),
+    "an address twice": (spoiled("nodes.1.address", "192.168.56.3"), "nodes[].address: '192.168.56.3' is used twice"),
+    "a node inside the overlay": (spoiled("nodes.0.address", "10.32.0.9"), "nodes.u1.address: 10.32.0.9 lies inside"),
+    "no key": (spoiled("ssh.key"), "nodes.u1.ssh.key: is missing"),
+    "ssh that is not a mapping": (spoiled("ssh", "root"), "ssh: 'root' is not a mapping"),
+    "not a port": (spoiled("ssh.port", 70000), "nodes.u1.ssh.port: "),
+    "no overlay": (spoiled("overlay"), "overlay: is missing"),
+    "no range": (spoiled("overlay.range"), "overlay.range: is missing"),
+    "a range that is a number": (spoiled("overlay.range", 10), "overlay.range: write an address as text"),
+    "a range that is a truth value": (spoiled("overlay.range", False), "overlay.range: write an address as text"),
     "a range with host bits": (
-        spoilt("overlay.range", "10.32.0.1/16"),
-        "overlay.range: '10.32.0.1/16' is no IPv4 network",
+        spoiled("overlay.range", "10.32.0.1/16"),
+        "overlay.range: '10.32.0.1/16' is not an IPv4 network",
     ),
-    "no subnets": (spoilt("overlay.subnets", {}), "overlay.subnets: is empty"),
-    "a subnet outside": (spoilt("overlay.subnets.b", "10.33.0.0/24"), "overlay.subnets.b: 10.33.0.0/24 is outside"),
+    "no subnets": (spoiled("overlay.subnets", {}), "overlay.subnets: is empty"),
+    "a subnet outside": (spoiled("overlay.subnets.b", "10.33.0.0/24"), "overlay.subnets.b: 10.33.0.0/24 is not within"),
     "overlapping subnets": (
-        spoilt("overlay.subnets.b", "10.32.0.128/25"),
+        spoiled("overlay.subnets.b", "10.32.0.128/25"),
         "overlay.subnets.b: 10.32.0.128/25 overlaps",
     ),
     "an overlapping underlay": (
-        spoilt("underlay", "10.32.128.0/17"),
+        spoiled("underlay", "10.32.128.0/17"),
         "underlay: 10.32.128.0/17 overlaps overlay.range",
     ),
-    "a kind that is none": (spoilt("kind", "cloud"), "kind: "),
-    "a Docker over TCP": (spoilt("nodes.0.docker", "tcp://0.0.0.0:2375"), "nodes.u1.docker: "),
-    "a key file that is not there": (spoilt("ssh.key", "nowhere"), "nodes.u1.ssh.key: no file"),
-    "a token that is not there": (spoilt("consul.token_file", "nowhere"), "consul.token_file: no file"),
-    "a Nomad token that is not there": (spoilt("nomad.token_file", "nowhere"), "nomad.token_file: no file"),
+    "not a kind": (spoiled("kind", "cloud"), "kind: "),
+    "a Docker over TCP": (spoiled("nodes.0.docker", "tcp://0.0.0.0:2375"), "nodes.u1.docker: "),
+    "a key file that is not there": (spoiled("ssh.key", "nowhere"), "nodes.u1.ssh.key: no file"),
+    "a token that is not there": (spoiled("consul.token_file", "nowhere"), "consul.token_file: no file"),
+    "a Nomad token that is not there": (spoiled("nomad.token_file", "nowhere"), "nomad.token_file: no file"),
 }
 
 
@@ -126,8 +144,8 @@ def test_a_bad_file_is_one_line(write: Callable[[object], Path], case: str) -> N
     assert isinstance(caught.value, UsageError)
 
 
-def test_every_mistake_is_told_at_once(write: Callable[[object], Path]) -> None:
-    data = spoilt("nodes.0.address", "here")
+def test_all_mistakes_are_reported_at_once(write: Callable[[object], Path]) -> None:
+    data = spoiled("nodes.0.address", "here")
     data["colour"] = "red"
     with pytest.raises(InventoryError) as caught:
         load(write(data))
@@ -155,13 +173,13 @@ def test_a_good_file(write: Callable[[object], Path], tmp_path: Path) -> None:
         made.node("u9")
 
 
-def test_a_nodes_own_keys_win(write: Callable[[object], Path], tmp_path: Path) -> None:
+def test_a_nodes_own_keys_take_precedence(write: Callable[[object], Path], tmp_path: Path) -> None:
     (tmp_path / "other").write_text("x")
-    made = load(write(spoilt("nodes.1.ssh", {"key": "other", "port": 2222})))
+    made = load(write(spoiled("nodes.1.ssh", {"key": "other", "port": 2222})))
     assert [(node.ssh.key.name, node.ssh.port) for node in made.nodes] == [("id", 22), ("other", 2222)]
 
 
-def test_what_is_dumped_is_read_back(write: Callable[[object], Path]) -> None:
+def test_a_dumped_inventory_is_read_back(write: Callable[[object], Path]) -> None:
     made = load(write(GOOD))
     assert load(write(dump(made))) == made
 
@@ -176,9 +194,9 @@ def test_what_is_dumped_is_read_back(write: Callable[[object], Path]) -> None:
         max_leaves=12,
     )
 )
-def test_whatever_a_file_holds_it_is_one_line(tmp_path_factory: pytest.TempPathFactory, data: object) -> None:
+def test_whatever_a_file_holds_the_error_is_one_line(tmp_path_factory: pytest.TempPathFactory, data: object) -> None:
     place = tmp_path_factory.getbasetemp() / "cluster.yaml"
-    place.write_text(yaml.safe_dump(data))
+    place.write_text(written(data))
     with pytest.raises(InventoryError) as caught:
         load(place)
     assert len(str(caught.value).splitlines()) == 1
@@ -188,7 +206,7 @@ def test_whatever_a_file_holds_it_is_one_line(tmp_path_factory: pytest.TempPathF
 def test_a_labs_inventory_is_one(nodes: int) -> None:
     spec = LabSpec(name="test", nodes=nodes)
     made = plan.inventory(spec)
-    assert Inventory.model_validate(yaml.safe_load(dump(made))) == made
+    assert Inventory.model_validate(YAML(typ="safe", pure=True).load(dump(made))) == made
     assert made.nodes[0].address == IPv4Address("192.168.56.3") and len(made.nodes) == nodes
     assert sum(node.consul_server for node in made.nodes) == min(3, nodes)
     assert {name: str(subnet) for name, subnet in made.overlay.subnets.items()} == {
@@ -210,7 +228,7 @@ def test_a_labs_inventory_is_one(nodes: int) -> None:
         ({"underlay": "192.168.56.0/29", "nodes": 9}, "has no room for 9 nodes"),
     ],
 )
-def test_a_lab_that_makes_no_sense(chosen: dict[str, Any], words: str) -> None:
+def test_options_that_do_not_fit_together(chosen: dict[str, Any], words: str) -> None:
     if "underlay" in chosen:
         chosen = chosen | {"underlay": IPv4Network(chosen["underlay"])}
     with pytest.raises(UsageError, match=words):
