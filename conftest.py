@@ -3,6 +3,7 @@
 pytest_plugins = [
     "fixtures.session.options",
     "reports.plugin",
+    "fixtures.session.version",
     "fixtures.cluster.nodes",
     "fixtures.session.life",
     "fixtures.containers.fleet",

@@ -1,1 +1,1 @@
-"""What a run says: requirements, verdict, and the files it leaves."""
+"""What a run reports: requirements, verdict, and the files of its folder."""

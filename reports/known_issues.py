@@ -1,4 +1,4 @@
-"""Accepted failures: one central list, each entry owned, linked, dated, and strict."""
+"""Accepted failures: one list of the project's, each entry with an owner, a link and a last day."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .model import TestResult
-from .reading import read_yaml
+from .reading import describe_first, read_yaml
 
 
 class KnownIssuesError(ValueError):
-    """The file of known issues cannot be used; names the file and the entry."""
+    """The file of known issues cannot be used; the message names the file and the entry."""
 
 
 class KnownIssue(BaseModel):
-    """A failure that its owner answers for until a day."""
+    """A failure of a requirement that its owner accepts until a day."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,37 +32,39 @@ class KnownIssue(BaseModel):
 
 
 def load(path: Path, today: date) -> tuple[KnownIssue, ...]:
-    """Read the file (YAML, a list). Raises KnownIssuesError: malformed, or an entry that has expired."""
+    """Read the file: YAML, a list of entries. Raises KnownIssuesError when it is malformed or an entry has expired."""
     try:
         data = read_yaml(path)
         entries = TypeAdapter(tuple[KnownIssue, ...]).validate_python(() if data is None else data)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise KnownIssuesError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise KnownIssuesError(f"{path}: {describe_first(error)}") from None
     except ValueError as error:
         raise KnownIssuesError(str(error)) from None
     for entry in entries:
         if entry.expires < today:
             raise KnownIssuesError(
-                f"{path}: {entry.requirement}: expired on {entry.expires}; {entry.owner} has to mend or renew it"
+                f"{path}: {entry.requirement}: expired on {entry.expires}; {entry.owner} must fix the failure or renew "
+                "the entry"
             )
     return entries
 
 
-def cover(issues: Sequence[KnownIssue], results: Sequence[TestResult]) -> tuple[dict[str, set[str]], list[str]]:
-    """({requirement: covered test ids}, entries that match no failure, in words)."""
-    covered: dict[str, set[str]] = {}
-    idle = []
+def match_failures(
+    issues: Sequence[KnownIssue], results: Sequence[TestResult]
+) -> tuple[dict[str, set[str]], list[str]]:
+    """({requirement: ids of failed tests that an entry accepts}, a sentence for each entry without a failure)."""
+    accepted: dict[str, set[str]] = {}
+    unused = []
     for issue in issues:
-        hits = {
+        matching = {
             result.nodeid
             for result in results
             if result.outcome == "failed"
             and issue.requirement in result.requirements
             and fnmatchcase(result.nodeid, issue.tests)
         }
-        if hits:
-            covered.setdefault(issue.requirement, set()).update(hits)
+        if matching:
+            accepted.setdefault(issue.requirement, set()).update(matching)
         else:
-            idle.append(f"{issue.requirement} ({issue.tests}): no failure matches it any more; remove it")
-    return covered, idle
+            unused.append(f"{issue.requirement} ({issue.tests}): no failure matches it any more; remove it")
+    return accepted, unused

@@ -1,4 +1,4 @@
-"""What a run finds: outcomes of probes, results of tests, status of requirements, a verdict."""
+"""The facts of a run: outcomes of probes, results of tests, status of requirements, the verdict."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 
 class Status(StrEnum):
-    """What is known of a requirement after a run."""
+    """What a run established about a requirement."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -31,13 +31,24 @@ class Status(StrEnum):
     ERROR = "error"
 
 
+SYMBOLS = {
+    Status.PASS: "✓",
+    Status.FAIL: "✗",
+    Status.ERROR: "!",
+    Status.NOT_PROVED: "?",
+    Status.NOT_APPLICABLE: "-",
+    Status.KNOWN_ISSUE: "k",
+}
+"""One character for each status, so that colour is not the only difference."""
+
+
 class NotProved(Exception):
-    """The claim could be neither proved nor refuted; says why."""
+    """The claim could be neither proved nor refuted; the message says why."""
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One entry of the catalogue."""
+    """One entry of suites/catalogue.yaml."""
 
     id: str
     statement: str
@@ -60,11 +71,12 @@ class TestResult:
     reason: str = ""
     duration_s: float = 0.0
     probes: Mapping[str, int] = field(default_factory=dict)
+    """{outcome of a probe: number of probes}"""
 
 
 @dataclass(frozen=True)
 class RequirementResult:
-    """A requirement's status, and the tests it rests on."""
+    """The status of a requirement, with the tests that it follows from."""
 
     requirement: Requirement
     status: Status
@@ -78,9 +90,13 @@ class RequirementResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a run says of a cluster."""
+    """The verdict of a run: one word, the exit code, and what they follow from.
+
+    `verdict` is conformant, not-conformant, not-proved or error.
+    """
 
     verdict: str
     exit_code: int
     requirements: tuple[RequirementResult, ...]
     probes: Mapping[str, int]
+    """{outcome of a probe: number of probes}, over all tests"""

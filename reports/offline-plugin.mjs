@@ -5,7 +5,7 @@
 // a private network is nobody else's business: the script is taken out, and a
 // content security policy forbids the page to fetch anything by itself.
 //
-// Above the page stands what Flatnet decided (reports/writers/page.py writes it).
+// Above the page stands what Flatnet decided (reports/writers/index_html.py writes it).
 import { readFileSync } from "node:fs";
 
 import AwesomePlugin from "@allurereport/plugin-awesome";

@@ -1,4 +1,4 @@
-"""The catalogue of requirements (suites/catalogue.yaml): reading it, and what applies.
+"""The requirements of suites/catalogue.yaml: reads them, and says which of them apply to a cluster.
 
 `applies` is a list of declarations over the inventory's facts, all of which must hold:
 a fact's name (`overlay.expose`) or a comparison with a whole number (`nodes >= 2`).
@@ -15,19 +15,19 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from .model import Requirement
-from .reading import read_yaml
+from .reading import describe_first, read_yaml
 
 Facts = Mapping[str, bool | int | str]
 
 SUITES = "suites"
-"""The folder below the checkout whose tests prove requirements, and give a verdict."""
+"""The folder of the checkout whose tests prove requirements."""
 CATALOGUE = f"{SUITES}/catalogue.yaml"
 
 FACTS = (
     "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart", "overlay.proxy",
     "consul", "consul.servers", "nomad", "power", "switch",
 )  # fmt: skip
-"""Names a declaration may use."""
+"""The names that a declaration may use."""
 
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     ">=": operator.ge,
@@ -39,11 +39,13 @@ _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
 _DECLARATION = re.compile(r"(?P<fact>[a-z][a-z_.]*)(?:\s*(?P<op>>=|<=|==|>|<)\s*(?P<number>\d+))?")
 
 
-class CatalogueError(ValueError):
-    """The catalogue cannot be used; names file, id and key."""
+class RequirementsError(ValueError):
+    """The file of requirements cannot be used; the message names file, id and key."""
 
 
 class _Entry(BaseModel):
+    """One entry of the file, as a person writes it."""
+
     model_config = ConfigDict(extra="forbid")
 
     id: Annotated[str, StringConstraints(pattern=r"^[A-Z]+-\d+$")]
@@ -56,39 +58,38 @@ class _Entry(BaseModel):
 
 
 def in_suites(root: Path, place: Path) -> bool:
-    """Whether a file or folder belongs to the suites of the checkout `root`: other tests give no verdict."""
+    """Whether a file or folder lies in the suites of the checkout `root`. Only their tests lead to a verdict."""
     return (root / SUITES) in (place, *place.parents)
 
 
 def load(path: Path) -> dict[str, Requirement]:
-    """{id: Requirement} in the file's order. Raises CatalogueError, one line."""
+    """{id: Requirement} in the order of the file. Raises RequirementsError, one line."""
     try:
         data = read_yaml(path)
     except ValueError as error:
-        raise CatalogueError(str(error)) from None
+        raise RequirementsError(str(error)) from None
     if not isinstance(data, list):
-        raise CatalogueError(f"{path}: holds no list of requirements")
+        raise RequirementsError(f"{path}: is not a list of requirements; begin each one with `- id:`")
     found: dict[str, Requirement] = {}
     for item in data:
         name = item.get("id", "?") if isinstance(item, dict) else "?"
         try:
             entry = _Entry.model_validate(item)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise CatalogueError(f"{path}: {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise RequirementsError(f"{path}: {name}: {describe_first(error)}") from None
         if entry.id in found:
-            raise CatalogueError(f"{path}: {entry.id}: stands there twice")
+            raise RequirementsError(f"{path}: {entry.id}: is there twice; give every requirement an id of its own")
         for declaration in entry.applies:
             try:
                 _parse(declaration)
             except ValueError as error:
-                raise CatalogueError(f"{path}: {entry.id}: applies: {error}") from None
+                raise RequirementsError(f"{path}: {entry.id}: applies: {error}") from None
         found[entry.id] = Requirement(**entry.model_dump())
     return found
 
 
 def unmet(requirement: Requirement, facts: Facts) -> str | None:
-    """The first declaration that does not hold, in words; None when the requirement applies."""
+    """Why a requirement does not apply: its first declaration that does not hold. None when it applies."""
     for declaration in requirement.applies:
         fact, compare, number = _parse(declaration)
         value = facts.get(fact, False)
@@ -103,7 +104,7 @@ def unmet(requirement: Requirement, facts: Facts) -> str | None:
 def _parse(declaration: str) -> tuple[str, Callable[[int, int], bool] | None, int]:
     match = _DECLARATION.fullmatch(declaration.strip())
     if match is None:
-        raise ValueError(f"{declaration!r} is neither a fact nor `fact >= number`")
+        raise ValueError(f"{declaration!r} is neither a fact nor `fact >= number`; write one of these")
     if match["fact"] not in FACTS:
         raise ValueError(f"{declaration!r}: unknown fact {match['fact']!r}; there are: {', '.join(FACTS)}")
     if match["op"] is None:

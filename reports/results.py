@@ -1,4 +1,4 @@
-"""From pytest's reports of phases to one result a test."""
+"""Combines the phases that pytest reports (setup, call, teardown) into one result for each test."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from typing import Any
 
 from .model import TestResult
 
-RANK = ("skipped", "passed", "not-proved", "error", "failed")
-"""Of several phases the one furthest right is the test's outcome."""
-KEY = "flatnet"
+SEVERITY = ("skipped", "passed", "not-proved", "error", "failed")
+"""The outcome of a test is the one of its phases that is furthest right here."""
+PHASE = "flatnet"
+"""Name of the property by which a report carries {when, outcome, reason, requirements} of its phase."""
 PROBES = "flatnet.probes"
+"""Name of the property that holds {outcome of a probe: number of probes}."""
 MATRIX = "flatnet.matrix"
+"""Name of the property that holds the edges of a mesh: mappings with source, destination, transport, outcome."""
 
 
 @dataclass
-class _Open:
+class _Test:
+    """What is known of a test that has begun."""
+
     outcome: str = ""
     reason: str = ""
     duration_s: float = 0.0
@@ -24,38 +29,45 @@ class _Open:
     probes: dict[str, int] = field(default_factory=dict)
 
 
-class Ledger:
-    """Collects the phases of every test."""
+class PhaseCollector:
+    """Collects the phases of every test of a run, in the process that reports."""
 
     def __init__(self) -> None:
-        self._tests: dict[str, _Open] = {}
+        self._tests: dict[str, _Test] = {}
         self.matrices: list[tuple[str, list[Mapping[str, Any]]]] = []
+        """(test id, edges) of every mesh that a test attached."""
 
     def add(
         self, nodeid: str, when: str, outcome: str, duration_s: float, properties: Iterable[tuple[str, Any]]
     ) -> None:
-        """Add one phase. `outcome` is pytest's word; ours, if it was recorded, wins."""
-        test = self._tests.setdefault(nodeid, _Open())
+        """Add one phase.
+
+        `outcome` is pytest's; the one that the plugin recorded in `properties` takes precedence. A failed phase
+        for which the plugin recorded nothing never ran in a living process: an error.
+        """
+        test = self._tests.setdefault(nodeid, _Test())
         test.duration_s += duration_s
-        word, reason = outcome, ""
-        recorded = False
+        reason, recorded = "", False
         for name, value in properties:
-            if name == KEY and value["when"] == when:
-                word, reason, test.requirements = value["outcome"], value["reason"], tuple(value["requirements"])
+            if name == PHASE and value["when"] == when:
+                outcome, reason, test.requirements = value["outcome"], value["reason"], tuple(value["requirements"])
                 recorded = True
             elif name == PROBES and when == "teardown":
                 test.probes = dict(value)
             elif name == MATRIX and when == "teardown":
                 self.matrices.append((nodeid, value))
         if not recorded and outcome == "failed":
-            word, reason = "error", "the process that ran it was lost"
-        if when != "call" and word == "passed":
+            outcome, reason = "error", "the process that ran it was lost"
+        if when != "call" and outcome == "passed":
             return
-        if not test.outcome or RANK.index(word) > RANK.index(test.outcome):
-            test.outcome, test.reason = word, reason
+        if not test.outcome or SEVERITY.index(outcome) > SEVERITY.index(test.outcome):
+            test.outcome, test.reason = outcome, reason
 
     def results(self, requirements: Mapping[str, Iterable[str]]) -> list[TestResult]:
-        """One result a test that began; `requirements` is {test id: ids}, for tests that were lost."""
+        """One result for each test that began.
+
+        `requirements` is {test id: requirement ids} as planned, for tests whose process was lost before it told them.
+        """
         return [
             TestResult(
                 nodeid=nodeid,

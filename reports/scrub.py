@@ -1,4 +1,4 @@
-"""Secrets never leave with a report: what is attached passes here first."""
+"""Removes secrets from what is attached to a report."""
 
 from __future__ import annotations
 

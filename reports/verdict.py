@@ -1,27 +1,91 @@
-"""From tests' results to requirements' status to one verdict: pure functions."""
+"""From the results of tests to the status of requirements to one verdict: pure functions."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .known_issues import KnownIssue, match_failures
 from .model import Requirement, RequirementResult, Status, TestResult, Verdict
-from .requirements import Facts, unmet
+from .plan import Plan
+from .requirements import CATALOGUE, Facts, unmet
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNUSABLE, EXIT_USAGE, EXIT_NOTHING, EXIT_GATE = range(7)
-"""DESIGN §8. `error` without a failure is the instrument's trouble: 3."""
+"""DESIGN §8. When the instrument failed and no requirement did, the code is EXIT_UNUSABLE.
+
+The first six have the same numbers and meanings as pytest's own ExitCode (its INTERNAL_ERROR is EXIT_UNUSABLE).
+"""
+_TROUBLE = ("failed", "error", "not-proved")
+"""Outcomes of a test that need an explanation."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a run set out to judge."""
+    """Which requirements a run judges."""
 
     suites: frozenset[str]
-    """Folders that were run; their requirements are judged."""
+    """Folders of suites/ that were run; their requirements are judged."""
     gate: bool = False
-    """Judge the whole catalogue, and insist on every applicable `must`."""
+    """Judge every requirement, and insist on every `must` that applies."""
     disruptive: bool = True
+    """Whether proofs that disturb the cluster were allowed."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of pytest ended."""
+
+    exit_code: int
+    """pytest's own (pytest.ExitCode)."""
+    results: Sequence[TestResult]
+    plan: Plan
+    uncollected: Sequence[str] = ()
+    """Files that could not be collected."""
+
+
+def decide(
+    requirements: Mapping[str, Requirement],
+    ended: Ended,
+    facts: Facts,
+    known: Sequence[KnownIssue],
+    *,
+    gate: bool,
+    disruptive: bool,
+) -> tuple[Verdict, list[str]]:
+    """(the verdict of a run, notes that explain it).
+
+    `requirements` is {id: Requirement}. Trouble that no test reported (a file that was not collected, a known issue
+    that is over, an unknown requirement) makes the verdict `error`, unless a requirement failed.
+    """
+    results, counts = ended.results, ended.plan.counts(disruptive=disruptive)
+    accepted, unused = match_failures(known, results)
+    verdict = judge(requirements, results, counts, facts, Scope(ended.plan.suites(), gate, disruptive), accepted)
+    problems = [f"known issues: {sentence}" for sentence in unused]
+    problems += [f"{file} could not be collected" for file in ended.uncollected]
+    if unknown := sorted(set(counts) - set(requirements)):
+        problems.append(f"tests name requirements that {CATALOGUE} lacks: {', '.join(unknown)}")
+    explained = problems or any(result.outcome in _TROUBLE for result in results)
+    if ended.exit_code == EXIT_FAILED and not explained:
+        problems.append("pytest counts a failure that no test reported")
+    if problems and verdict.exit_code != EXIT_FAILED:
+        verdict = replace(verdict, verdict="error", exit_code=EXIT_UNUSABLE)
+    if ended.exit_code in (EXIT_INTERRUPTED, EXIT_UNUSABLE, EXIT_USAGE):
+        word = verdict.verdict if verdict.verdict == "not-conformant" else "error"
+        verdict = replace(verdict, verdict=word, exit_code=ended.exit_code)
+    elif not results and not problems:
+        verdict = replace(verdict, verdict="not-proved", exit_code=EXIT_NOTHING)
+    return verdict, problems + _notes_on_strays(verdict, results)
+
+
+def _notes_on_strays(verdict: Verdict, results: Sequence[TestResult]) -> list[str]:
+    """A note for each test that ended badly and belongs to no requirement of the verdict."""
+    judged = {result.requirement.id for result in verdict.requirements}
+    return [
+        f"{result.nodeid} proves no requirement that is judged here; {result.outcome}: {result.reason}"
+        for result in results
+        if result.outcome in _TROUBLE and not judged.intersection(result.requirements)
+    ]
 
 
 def judge(
@@ -34,13 +98,15 @@ def judge(
 ) -> Verdict:
     """The verdict of a run.
 
-    `planned` is {requirement id: tests collected}, `known` {requirement id: test ids whose
-    failure is an accepted known issue}. Nothing planned and something missing are never a pass.
+    `catalogue` is {id: Requirement}, `planned` {requirement id: tests collected}, `known` {requirement id: ids of
+    tests whose failure is an accepted known issue}. A requirement is no pass when no test was planned for it, or when
+    a planned test did not run.
     """
+    known = known or {}
     judged = tuple(
-        _requirement(entry, results, planned.get(entry.id, 0), facts, scope, (known or {}).get(entry.id, ()))
-        for entry in catalogue.values()
-        if scope.gate or entry.suite in scope.suites
+        _result(requirement, results, planned.get(requirement.id, 0), facts, scope, known.get(requirement.id, ()))
+        for requirement in catalogue.values()
+        if scope.gate or requirement.suite in scope.suites
     )
     probes: Counter[str] = Counter()
     for result in results:
@@ -57,58 +123,58 @@ def _overall(judged: Sequence[RequirementResult], results: Sequence[TestResult],
         return "not-conformant", EXIT_FAILED
     if Status.ERROR in statuses or "error" in stray:
         return "error", EXIT_UNUSABLE
-    unproved = [one for one in judged if one.requirement.level == "must" and one.status is Status.NOT_PROVED]
-    if unproved or not any(one.status is Status.PASS for one in judged):
+    musts = {result.status for result in judged if result.requirement.level == "must"}
+    if Status.NOT_PROVED in musts or Status.PASS not in statuses:
         return "not-proved", EXIT_GATE if scope.gate else EXIT_OK
     return "conformant", EXIT_OK
 
 
-def _requirement(
-    entry: Requirement,
+def _result(
+    requirement: Requirement,
     results: Sequence[TestResult],
     planned: int,
     facts: Facts,
     scope: Scope,
     known: Collection[str],
 ) -> RequirementResult:
-    mine = [result for result in results if entry.id in result.requirements]
-    by_outcome = Counter(result.outcome for result in mine)
-    status, reason = _status(entry, mine, planned, facts, scope, known)
+    its_results = [result for result in results if requirement.id in result.requirements]
+    by_outcome = Counter(result.outcome for result in its_results)
+    status, reason = _status(requirement, its_results, planned, facts, scope, known)
     return RequirementResult(
-        requirement=entry,
+        requirement=requirement,
         status=status,
         planned=planned,
         passed=by_outcome["passed"],
         failed=by_outcome["failed"],
         errors=by_outcome["error"],
         reason=reason,
-        tests=tuple(sorted(result.nodeid for result in mine)),
+        tests=tuple(sorted(result.nodeid for result in its_results)),
     )
 
 
 def _status(
-    entry: Requirement,
-    mine: Sequence[TestResult],
+    requirement: Requirement,
+    its_results: Sequence[TestResult],
     planned: int,
     facts: Facts,
     scope: Scope,
     known: Collection[str],
 ) -> tuple[Status, str]:
-    failed = [result for result in mine if result.outcome == "failed"]
-    inapplicable = unmet(entry, facts)
+    failed = [result for result in its_results if result.outcome == "failed"]
+    inapplicable = unmet(requirement, facts)
     if inapplicable is not None and not failed:
         return Status.NOT_APPLICABLE, inapplicable
     for result in failed:
         if result.nodeid not in known:
             return Status.FAIL, result.reason
     for outcome, status in (("error", Status.ERROR), ("not-proved", Status.NOT_PROVED)):
-        for result in mine:
+        for result in its_results:
             if result.outcome == outcome:
                 return status, result.reason
-    if planned == 0 and not mine:
-        return Status.NOT_PROVED, _why_none(entry, scope)
-    passed = [result for result in mine if result.outcome == "passed"]
-    skipped = [result for result in mine if result.outcome == "skipped"]
+    if planned == 0 and not its_results:
+        return Status.NOT_PROVED, _why_none(requirement, scope)
+    passed = [result for result in its_results if result.outcome == "passed"]
+    skipped = [result for result in its_results if result.outcome == "skipped"]
     if not passed and not failed:
         return Status.NOT_PROVED, skipped[0].reason if skipped else "collected, but never run"
     missing = planned - len(passed) - len(failed) - len(skipped)
@@ -119,9 +185,9 @@ def _status(
     return Status.PASS, ""
 
 
-def _why_none(entry: Requirement, scope: Scope) -> str:
-    if entry.disruptive and not scope.disruptive:
+def _why_none(requirement: Requirement, scope: Scope) -> str:
+    if requirement.disruptive and not scope.disruptive:
         return "its proof disturbs the cluster; run with --disruptive"
-    if entry.suite not in scope.suites:
-        return f"suites/{entry.suite} was not run"
+    if requirement.suite not in scope.suites:
+        return f"suites/{requirement.suite} was not run"
     return "no test was collected for it"

@@ -1,4 +1,4 @@
-"""Small checkouts for the report plugin: suites, a catalogue, and nothing of a lab."""
+"""Small checkouts to run the report plugin in: suites and a catalogue, no lab."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CATALOGUE = """
 - {id: TWO-2, suite: two, level: must, statement: "The fourth promise is kept.", source: "RFC 1", applies: [nomad]}
 """
 CONFTEST = """
-pytest_plugins = ["fixtures.session.options", "reports.plugin"]
+pytest_plugins = ["fixtures.session.options", "reports.plugin", "fixtures.session.version"]
 """
 INI = """
 [pytest]
@@ -35,13 +35,13 @@ import pytest
 from fixtures.session.marks import NotProved, disruptive, requirement
 from lab.errors import HarnessError
 """
-KEYS = {"verdict", "exit_code", "cluster", "started", "duration_s", "requirements", "probes"}
+KEYS = {"schema", "flatnet", "verdict", "exit_code", "cluster", "started", "duration_s", "requirements", "probes"}
 REQUIREMENT_KEYS = {"level", "status", "planned", "passed", "failed", "errors", "reason", "tests"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of small suites left behind."""
+    """The outcome of a run of small suites."""
 
     code: int
     output: str
@@ -55,7 +55,7 @@ class Outcome:
 
     @property
     def verdict(self) -> tuple[str, int]:
-        """Word and exit code; the process's own must be the document's."""
+        """(verdict, exit code); the process and the document must agree on the code."""
         made = self.document
         assert made["exit_code"] == self.code, self.output
         return made["verdict"], self.code
@@ -93,13 +93,15 @@ class SmallSuites:
         parts = [HEAD]
         for test, text in tests.items():
             head, body = dedent(text).strip().split(":", 1)
-            marks = "".join(f'@requirement("{one}")\n' for one in head.replace("disruptive", "").split())
+            marks = "".join(
+                f'@requirement("{requirement}")\n' for requirement in head.replace("disruptive", "").split()
+            )
             marks += "@disruptive\n" if "disruptive" in head else ""
             parts.append(f'{marks}def test_{test}():\n    """A promise."""\n{indent(dedent(body).strip(), "    ")}\n')
         self.write(f"suites/{name}/test_it.py", "\n\n".join(parts))
 
     def run(self, *arguments: str, apart: bool = False) -> Outcome:
-        """Run pytest here; `apart`: in a process of its own."""
+        """Run pytest here, with `apart` in a process of its own."""
         if apart:
             self.write("conftest.py", 'pytest_plugins = ["reports.plugin"]')  # it needs nothing else
         words = [*(arguments or ("suites",)), "-p", "no:randomly", "-p", "no:cacheprovider"]
@@ -112,5 +114,5 @@ class SmallSuites:
 
 
 def without_times(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What two runs of the same suites have in common."""
+    """The document without what differs between two runs of the same suites."""
     return {key: value for key, value in document.items() if key not in ("started", "duration_s")}

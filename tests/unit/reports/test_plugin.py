@@ -1,4 +1,4 @@
-"""The report plugin on small suites: exit codes, statuses and files of DESIGN §8, with and without xdist."""
+"""The report plugin on small suites: exit codes, statuses and files of DESIGN §8."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_all_pass(suites: SmallSuites) -> None:
     assert done.last_line.startswith("verdict: conformant (2 pass) · reports/out/")
 
 
-def test_the_documents_keys_are_the_designs(suites: SmallSuites) -> None:
+def test_the_keys_of_the_document_are_those_of_the_design(suites: SmallSuites) -> None:
     suites.suite("one", **BOTH)
     document = suites.run().document
     assert set(document) == KEYS
@@ -48,7 +48,7 @@ def test_the_documents_keys_are_the_designs(suites: SmallSuites) -> None:
     assert document["probes"] == {"sent": 0}
 
 
-def test_the_runs_folder(suites: SmallSuites) -> None:
+def test_the_folder_of_a_run_holds_every_format(suites: SmallSuites) -> None:
     suites.suite("one", one=FAILS)
     done = suites.run()
     latest = done.folder / "reports/out/latest"
@@ -120,7 +120,7 @@ VERDICTS: dict[str, tuple[dict[str, str], tuple[str, int], dict[str, str], str]]
         {"ONE-1": "pass"},
         "",
     ),
-    "a requirement nobody knows": ({"one": PASSES, "two": "ONE-9: assert True"}, ("error", 3), {"ONE-1": "pass"}, ""),
+    "an unknown requirement": ({"one": PASSES, "two": "ONE-9: assert True"}, ("error", 3), {"ONE-1": "pass"}, ""),
     "a failure without a requirement": ({"one": PASSES, "two": ": assert False"}, ("not-conformant", 1), {}, ""),
     "an error without a requirement": ({"one": PASSES, "two": ": {}[1]"}, ("error", 3), {}, ""),
 }
@@ -161,7 +161,7 @@ def test_trouble_around_a_test(suites: SmallSuites, body: str, verdict: tuple[st
     assert (done.verdict, done.statuses["ONE-1"]) == (verdict, status), done.output
 
 
-def test_a_failure_outweighs_the_tear_downs_error(suites: SmallSuites) -> None:
+def test_a_failure_outweighs_an_error_of_the_teardown(suites: SmallSuites) -> None:
     text = fixture_test("    yield\n    raise OSError('tear-down')").replace("assert True", "assert False")
     suites.write("suites/one/test_it.py", text)
     assert suites.run().verdict == ("not-conformant", 1)
@@ -191,7 +191,7 @@ def pytest_runtest_protocol(item, nextitem):
 @pytest.mark.parametrize(
     ("first", "verdict"), [("assert tries > 1", ("not-conformant", 1)), ("{1: 1}[tries - 1]", ("error", 3))]
 )
-def test_a_retry_turns_nothing_green(suites: SmallSuites, first: str, verdict: tuple[str, int]) -> None:
+def test_a_retry_does_not_turn_a_failure_into_a_pass(suites: SmallSuites, first: str, verdict: tuple[str, int]) -> None:
     suites.write("conftest.py", RERUN)
     body = f'ONE-1:\nwith open("tries", "a+") as file:\n    file.write("x")\n    tries = file.tell()\n{first}'
     suites.suite("one", one=body)
@@ -235,7 +235,7 @@ def test_a_suite_that_cannot_be_imported_is_an_error(suites: SmallSuites) -> Non
     assert suites.run("suites", "--continue-on-collection-errors").verdict == ("error", 3)
 
 
-def test_a_stray_test_that_breaks_is_named(suites: SmallSuites) -> None:
+def test_a_test_without_a_requirement_that_fails_is_named(suites: SmallSuites) -> None:
     suites.suite("one", **BOTH)
     suites.write("suites/elsewhere/test_stray.py", "def test_stray():\n    raise OSError('no socket')")
     done = suites.run()
@@ -288,7 +288,7 @@ def test_one_folder_judges_its_own_requirements(suites: SmallSuites) -> None:
     assert suites.run("suites/two").verdict == ("not-conformant", 1)
 
 
-def test_proofs_that_disturb_are_not_missed_when_they_may_not_run(suites: SmallSuites) -> None:
+def test_proofs_that_may_not_disturb_are_not_missed(suites: SmallSuites) -> None:
     suites.write(
         "conftest.py",
         """
@@ -316,7 +316,7 @@ def test_a_bad_catalogue_and_a_bad_baseline_are_usage_errors(suites: SmallSuites
     assert done.code == 4 and f"--baseline {bad}: " in done.output
     suites.write("suites/catalogue.yaml", "- {id: ONE-1}")
     done = suites.run()
-    assert done.code == 4 and "catalogue.yaml: ONE-1: suite: Field required" in done.output
+    assert done.code == 4 and "catalogue.yaml: ONE-1: suite: is missing" in done.output
 
 
 def test_worse_than_the_baseline(suites: SmallSuites) -> None:
@@ -328,7 +328,7 @@ def test_worse_than_the_baseline(suites: SmallSuites) -> None:
     assert "worse than the baseline: ONE-1: pass → fail: one is two" in done.output
 
 
-def test_no_suites_no_judgement(suites: SmallSuites) -> None:
+def test_other_tests_come_to_no_verdict(suites: SmallSuites) -> None:
     suites.write("tests/test_x.py", "def test_x():\n    assert True\n")
     done = suites.run("tests")
     assert done.code == 0 and "verdict:" not in done.output and not (suites.folder / "reports").exists()

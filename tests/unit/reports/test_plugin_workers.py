@@ -1,4 +1,4 @@
-"""The report plugin with several workers: the same verdict, and a worker that dies is no pass."""
+"""The report plugin with several workers: the same verdict, and a worker that dies is an error."""
 
 from __future__ import annotations
 

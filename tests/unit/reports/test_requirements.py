@@ -1,4 +1,4 @@
-"""The catalogue of requirements: errors name file, id and key; declarations over the inventory's facts."""
+"""suites/catalogue.yaml: errors name file, id and key; which requirements apply to a cluster."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reports.model import Requirement
-from reports.requirements import FACTS, CatalogueError, load, unmet
+from reports.requirements import FACTS, RequirementsError, load, unmet
 
 GOOD = '- {id: NET-1, suite: no_nat, level: must, statement: "Everybody talks.", source: "RFC 1"}\n'
 ROOT = Path(__file__).resolve().parents[3]
@@ -16,46 +16,51 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "holds no list of requirements"),
-        ("id: NET-1", "holds no list of requirements"),
+        ("", "is not a list of requirements"),
+        ("id: NET-1", "is not a list of requirements"),
         ("[", "line 1"),
         ("- NET-1", "?: "),
-        ("- {id: NET-1}", "NET-1: suite: Field required"),
-        (GOOD + GOOD, "NET-1: stands there twice"),
+        ("- {id: NET-1}", "NET-1: suite: is missing; write it"),
+        (GOOD + GOOD, "NET-1: is there twice"),
         (GOOD.replace("NET-1", "net1"), "net1: id: "),
         (GOOD.replace("must", "may"), "NET-1: level: "),
         (GOOD.replace("no_nat", "no nat"), "NET-1: suite: "),
         (GOOD.replace("Everybody talks.", ""), "NET-1: statement: "),
-        (GOOD.replace("source", "sources"), "NET-1: source: Field required"),
-        (GOOD.replace("}", ", colour: red}"), "NET-1: colour: "),
+        (GOOD.replace("source", "sources"), "NET-1: source: is missing"),
+        (
+            "- id: NET-1\n  level: must\n  level: should\n",
+            "line 3: the key 'level' is there twice; remove one",
+        ),
+        (GOOD.replace("}", ", suite: path}"), "line 1: the key 'suite' is there twice"),
+        (GOOD.replace("}", ", colour: red}"), "NET-1: colour: is not a known key; remove or correct it"),
         (GOOD.replace("}", ", disruptive: maybe}"), "NET-1: disruptive: "),
         (GOOD.replace("}", ", applies: [nomads]}"), "NET-1: applies: 'nomads': unknown fact 'nomads'; there are: "),
         (GOOD.replace("}", ', applies: ["nodes => 2"]}'), "NET-1: applies: 'nodes => 2' is neither"),
         (GOOD.replace("}", ', applies: ["__import__(1)"]}'), "NET-1: applies: "),
     ],
 )
-def test_a_bad_catalogue_is_one_line(tmp_path: Path, text: str, words: str) -> None:
+def test_a_bad_file_is_one_line(tmp_path: Path, text: str, words: str) -> None:
     place = tmp_path / "catalogue.yaml"
     place.write_text(text)
-    with pytest.raises(CatalogueError) as caught:
+    with pytest.raises(RequirementsError) as caught:
         load(place)
     assert words in str(caught.value) and str(place) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_catalogue_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(CatalogueError, match=r"catalogue\.yaml"):
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RequirementsError, match=r"catalogue\.yaml"):
         load(tmp_path / "catalogue.yaml")
 
 
-def test_a_catalogue_that_is_no_text(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     place = tmp_path / "catalogue.yaml"
     place.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(CatalogueError, match=r"catalogue\.yaml"):
+    with pytest.raises(RequirementsError, match=r"catalogue\.yaml"):
         load(place)
 
 
-def requirement(*applies: str) -> Requirement:
+def applying(*applies: str) -> Requirement:
     return Requirement("NET-1", "Everybody talks.", "must", "RFC 1", "no_nat", applies)
 
 
@@ -76,14 +81,15 @@ def requirement(*applies: str) -> Requirement:
     ],
 )
 def test_what_applies(applies: tuple[str, ...], facts: dict[str, bool | int | str], words: str | None) -> None:
-    assert unmet(requirement(*applies), facts) == words
+    assert unmet(applying(*applies), facts) == words
 
 
-def test_the_real_catalogue_is_the_designs() -> None:
+def test_the_real_file_holds_the_requirements_of_the_design() -> None:
     found = load(ROOT / "suites" / "catalogue.yaml")
     counts: dict[str, int] = {}
     for name in found:
         counts[name.split("-")[0]] = counts.get(name.split("-")[0], 0) + 1
     wanted = {"NET": 7, "PATH": 6, "HOST": 6, "DNS": 12, "ISO": 9, "CP": 5, "JOB": 6, "RES": 4}
     assert {name: counts.get(name) for name in wanted} == wanted
-    assert {declaration.split()[0] for one in found.values() for declaration in one.applies} <= set(FACTS)
+    declarations = {declaration for requirement in found.values() for declaration in requirement.applies}
+    assert {declaration.split()[0] for declaration in declarations} <= set(FACTS)

@@ -1,4 +1,4 @@
-"""No secret leaves with a report, in whatever shape it stands; what is none is left alone."""
+"""Secrets are removed from what a report holds, whatever their form; other text is not changed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_no_secret_is_left(shape: str) -> None:
+def test_no_secret_is_left_in(shape: str) -> None:
     text = scrub(SHAPES[shape])
     assert SECRET not in text and "[removed]" in text
     assert scrub(text).count("[removed]") == text.count("[removed]")
@@ -64,11 +64,11 @@ def test_no_secret_is_left(shape: str) -> None:
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl",
     ],
 )
-def test_a_secret_is_known_by_its_shape(secret: str) -> None:
+def test_a_secret_is_recognized_by_its_shape(secret: str) -> None:
     assert scrub(f"said {secret}, and more") == "said [removed], and more"
 
 
-def test_what_stands_around_a_secret_stays() -> None:
+def test_the_text_around_a_secret_stays() -> None:
     assert scrub(SHAPES["JSON, among others"]) == '{"a": 1, "acl_token": [removed], "b": 2}'
     assert scrub(SHAPES["query"]) == "GET /v1/catalog/services?dc=dc1&token=[removed]&stale"
     assert scrub(SHAPES["option"]) == "consul members -token [removed] -wan"
@@ -95,10 +95,10 @@ def test_what_stands_around_a_secret_stays() -> None:
         "",
     ],
 )
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_what_is_not_a_secret_stays(text: str) -> None:
     assert scrub(text) == text
 
 
 @given(st.text())
-def test_any_text_can_be_scrubbed_twice(text: str) -> None:
+def test_scrubbing_twice_changes_nothing_more(text: str) -> None:
     assert scrub(scrub(text)) == scrub(text)

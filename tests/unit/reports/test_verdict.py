@@ -1,4 +1,4 @@
-"""The verdict as a pure function: nothing that goes wrong can make it better."""
+"""The verdict as a pure function: nothing that goes wrong can improve it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.model import Requirement, Status, TestResult, Verdict
-from reports.results import KEY, PROBES, Ledger
+from reports.results import PHASE, PROBES, PhaseCollector
 from reports.verdict import Scope, judge
-from reports.writers.documents import document, regressions, summary
 
 CATALOGUE = {
-    one.id: one
-    for one in (
+    requirement.id: requirement
+    for requirement in (
         Requirement("ONE-1", "The first promise is kept.", "must", "x", "one"),
         Requirement("ONE-2", "The second promise is kept.", "should", "x", "one"),
         Requirement("ONE-3", "The third promise is kept.", "must", "x", "one", ("nomad",)),
@@ -94,13 +93,13 @@ def test_conformant_means_that_every_must_was_proved(
     tests: list[TestResult], scope: Scope, facts_: dict[str, bool]
 ) -> None:
     made = verdict(tests, scope, facts_)
-    musts = [one for one in made.requirements if one.requirement.level == "must"]
+    musts = [found for found in made.requirements if found.requirement.level == "must"]
     if made.verdict == "conformant":
-        assert made.exit_code == 0 and any(one.status is Status.PASS for one in made.requirements)
-        assert {one.status for one in musts} <= {Status.PASS, Status.NOT_APPLICABLE}
-    for one in made.requirements:
-        if one.status is Status.PASS:
-            mine = [test for test in tests if one.requirement.id in test.requirements]
+        assert made.exit_code == 0 and any(found.status is Status.PASS for found in made.requirements)
+        assert {found.status for found in musts} <= {Status.PASS, Status.NOT_APPLICABLE}
+    for found in made.requirements:
+        if found.status is Status.PASS:
+            mine = [test for test in tests if found.requirement.id in test.requirements]
             assert {test.outcome for test in mine} in ({"passed"}, {"passed", "skipped"})
     assert (made.exit_code == 1) is any(test.outcome == "failed" for test in tests)
     assert scope.gate or made.exit_code != 6
@@ -117,7 +116,7 @@ def test_an_accepted_failure_is_no_worse_than_a_failure_and_no_better_than_a_pas
         judge(CATALOGUE, some, planned(some), {}, Scope(frozenset({"one", "two"})), accepted)
         for some, accepted in ((passing, {}), (failing, known), (failing, {}))
     ]
-    order = [SEVERITY.index(one.verdict) for one in made]
+    order = [SEVERITY.index(found.verdict) for found in made]
     assert order == sorted(order)
 
 
@@ -137,10 +136,10 @@ def test_an_accepted_failure_is_no_worse_than_a_failure_and_no_better_than_a_pas
 )
 def test_the_status_of_a_requirement(tests: list[str], plan: int, status: Status, reason: str) -> None:
     made = [result(f"test_{number}", outcome, "ONE-1") for number, outcome in enumerate(tests)]
-    one = judge(CATALOGUE, made, {"ONE-1": plan}, {}, ONE).requirements[0]
-    assert (one.status, one.reason, one.planned) == (status, reason, plan)
+    found = judge(CATALOGUE, made, {"ONE-1": plan}, {}, ONE).requirements[0]
+    assert (found.status, found.reason, found.planned) == (status, reason, plan)
     counted = Counter(tests)
-    assert (one.passed, one.failed, one.errors) == (counted["passed"], counted["failed"], counted["error"])
+    assert (found.passed, found.failed, found.errors) == (counted["passed"], counted["failed"], counted["error"])
 
 
 def test_what_does_not_apply_is_not_missed_and_yet_a_failure_of_it_counts() -> None:
@@ -152,33 +151,15 @@ def test_what_does_not_apply_is_not_missed_and_yet_a_failure_of_it_counts() -> N
 
 def test_why_nothing_proved_it() -> None:
     gate = judge(CATALOGUE, [], {}, {}, Scope(frozenset({"one"}), gate=True, disruptive=False))
-    reasons = {one.requirement.id: one.reason for one in gate.requirements}
+    reasons = {found.requirement.id: found.reason for found in gate.requirements}
     assert reasons["TWO-1"] == "its proof disturbs the cluster; run with --disruptive" and gate.exit_code == 6
     gate = judge(CATALOGUE, [], {}, {}, Scope(frozenset({"one"}), gate=True))
-    assert {one.requirement.id: one.reason for one in gate.requirements}["TWO-1"] == "suites/two was not run"
-
-
-def test_the_document_counts_probes_and_names_regressions() -> None:
-    tests = [
-        replace(result("it", "passed", "ONE-1"), probes={"answered": 3, "lost": 1}),
-        result("x", "passed", "ONE-2"),
-    ]
-    before = document(verdict(tests), {"name": "lab"}, "now", 1.234)
-    assert before["probes"] == {"sent": 4, "answered": 3, "lost": 1} and before["duration_s"] == 1.23
-    after = document(verdict([tests[0], result("x", "failed", "ONE-2")]), {"name": "lab"}, "now", 1)
-    assert regressions(after, before) == ["ONE-2: pass → fail: x failed"]
-    assert regressions(before, after) == [] and regressions(before, {}) == []
-
-
-def test_the_summary_is_one_table_whatever_a_reason_holds() -> None:
-    made = verdict([replace(result("it", "failed", "ONE-1"), reason="a | b\nc")])
-    text = summary(made, document(made, {}, "now", 1), ["ONE-1: pass → fail"])
-    assert "| ONE-1 | must | ✗ fail | 0/1 | a \\| b c |" in text and "## Worse than the baseline" in text
+    assert {found.requirement.id: found.reason for found in gate.requirements}["TWO-1"] == "suites/two was not run"
 
 
 def phase(when: str, outcome: str, word: str | None = None) -> tuple[str, str, list[tuple[str, object]]]:
     entry = {"when": when, "outcome": word or outcome, "reason": "why", "requirements": ["ONE-1"]}
-    return when, outcome, [(KEY, entry), (PROBES, {"lost": 1})]
+    return when, outcome, [(PHASE, entry), (PROBES, {"lost": 1})]
 
 
 @pytest.mark.parametrize(
@@ -196,16 +177,16 @@ def phase(when: str, outcome: str, word: str | None = None) -> tuple[str, str, l
     ],
 )
 def test_phases_become_one_result(phases: list[tuple[str, str, list[tuple[str, object]]]], outcome: str) -> None:
-    ledger = Ledger()
+    collector = PhaseCollector()
     for when, word, properties in phases:
-        ledger.add("it", when, word, 0.5, properties)
-    (one,) = ledger.results({})
-    assert one.outcome == outcome and one.duration_s == 0.5 * len(phases)
-    assert one.probes == ({"lost": 1} if phases[-1][0] == "teardown" else {})
+        collector.add("it", when, word, 0.5, properties)
+    (found,) = collector.results({})
+    assert found.outcome == outcome and found.duration_s == 0.5 * len(phases)
+    assert found.probes == ({"lost": 1} if phases[-1][0] == "teardown" else {})
 
 
 def test_a_test_whose_process_was_lost_is_an_error() -> None:
-    ledger = Ledger()
-    ledger.add("it", "???", "failed", 0, [])
-    (one,) = ledger.results({"it": ["ONE-1"]})
-    assert (one.outcome, one.requirements) == ("error", ("ONE-1",))
+    collector = PhaseCollector()
+    collector.add("it", "???", "failed", 0, [])
+    (found,) = collector.results({"it": ["ONE-1"]})
+    assert (found.outcome, found.requirements) == ("error", ("ONE-1",))

@@ -1,4 +1,4 @@
-"""The picture of a mesh: well formed, one glyph an outcome besides its colour, at any size."""
+"""matrix.svg: well formed at any size, and each outcome has a glyph besides its colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from reports.model import Outcome
-from reports.writers.matrix import STYLES, draw
+from reports.writers.matrix_svg import STYLES, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 TRANSPORTS = ("icmp", "tcp", "udp")
@@ -18,18 +18,18 @@ TRANSPORTS = ("icmp", "tcp", "udp")
 def rows(number: int, outcome: str = "answered") -> list[dict[str, str]]:
     names = [f"u{index % 3 + 1}/a{index + 1}" for index in range(number)]
     return [
-        {"source": one, "destination": other, "transport": transport, "outcome": outcome}
-        for one, other in permutations(names, 2)
+        {"source": source, "destination": destination, "transport": transport, "outcome": outcome}
+        for source, destination in permutations(names, 2)
         for transport in TRANSPORTS
     ]
 
 
 def titles(picture: ElementTree.Element) -> list[str]:
-    return [str(one.text) for one in picture.iter(f"{SVG}title")]
+    return [str(element.text) for element in picture.iter(f"{SVG}title")]
 
 
 def texts(picture: ElementTree.Element) -> list[str]:
-    return [str(one.text) for one in picture.iter(f"{SVG}text")]
+    return [str(element.text) for element in picture.iter(f"{SVG}text")]
 
 
 @pytest.mark.parametrize("number", [2, 3, 60])
@@ -46,7 +46,7 @@ def test_every_edge_is_in_the_picture(number: int) -> None:
     assert min(float(text.get("font-size", 0)) for text in picture.iter(f"{SVG}text")) >= 4
 
 
-def test_cells_do_not_lie_on_each_other() -> None:
+def test_cells_do_not_overlap() -> None:
     picture = ElementTree.fromstring(draw(rows(60)))
     boxes = [box for box in picture.iter(f"{SVG}rect") if box.find(f"{SVG}title") is not None]
     corners = [(float(box.attrib["x"]), float(box.attrib["y"]), float(box.attrib["width"])) for box in boxes]
@@ -84,7 +84,7 @@ def mixed() -> Sequence[dict[str, str]]:
     return [row | {"outcome": "lost"} if broken.items() <= row.items() else row for row in rows(3)]
 
 
-def test_a_broken_edge_is_told_with_its_transport() -> None:
+def test_a_lost_edge_names_its_transport() -> None:
     picture = ElementTree.fromstring(draw(mixed()))
     assert [title for title in titles(picture) if title.endswith("lost")] == [
         "u1/a1 → u2/a2 udp: lost",
@@ -97,7 +97,7 @@ def test_names_are_sorted_as_people_count() -> None:
     assert found == ["u1/a1", "u1/a4", "u1/a7", "u1/a10"] * 2
 
 
-def test_what_a_name_holds_breaks_nothing() -> None:
+def test_names_are_escaped() -> None:
     row = {"source": "<a&b>", "destination": '"c"', "transport": "udp", "outcome": "lost"}
     picture = ElementTree.fromstring(draw([row], title="<t>"))
     assert '<a&b> → "c" udp: lost' in titles(picture) and "<t>" in texts(picture)
@@ -107,6 +107,6 @@ def test_an_empty_mesh_is_an_empty_picture() -> None:
     assert not titles(ElementTree.fromstring(draw([], title="nothing")))
 
 
-def test_an_unknown_outcome_is_no_picture() -> None:
+def test_an_unknown_outcome_is_an_error() -> None:
     with pytest.raises(KeyError):
         draw(rows(2, "fine"))

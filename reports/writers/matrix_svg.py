@@ -1,7 +1,7 @@
-"""The truth table as a picture: who reached whom, by which transport (SVG, one string).
+"""matrix.svg: who reached whom, by which transport, as a picture.
 
-Colours are Okabe and Ito's, told apart by every kind of colour blindness; each outcome
-has a glyph of its own as well.
+The colours are Okabe and Ito's, which people with any kind of colour blindness can tell apart; each outcome has
+a glyph of its own as well.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from reports.report import Report
 
 STYLES: dict[str, tuple[str, str]] = {
     "answered": ("#009e73", ""),
@@ -26,11 +28,18 @@ STYLES: dict[str, tuple[str, str]] = {
 _FONT = 'font-family="sans-serif"'
 
 
-def draw(rows: Sequence[Mapping[str, Any]], *, title: str = "") -> str:
-    """An SVG of `rows`: mappings with source, destination, transport, outcome.
+def write(report: Report) -> None:
+    """Write the largest mesh of the run as matrix.svg into its folder; no file when no test made a mesh."""
+    if report.matrices:
+        nodeid, edges = max(report.matrices, key=lambda matrix: len(matrix[1]))
+        (report.folder / "matrix.svg").write_text(draw(edges, title=nodeid), encoding="utf-8")
 
-    A cell holds one bar per transport, in the order of their names. Raises KeyError
-    for an outcome that is none of DESIGN §3.
+
+def draw(rows: Sequence[Mapping[str, Any]], *, title: str = "") -> str:
+    """The SVG of `rows`: mappings with source, destination, transport, outcome.
+
+    A cell holds a bar for each transport, in the order of their names. Raises KeyError when an outcome is not one
+    of those of DESIGN §3.
     """
     sources = _sorted({str(row["source"]) for row in rows})
     destinations = _sorted({str(row["destination"]) for row in rows})

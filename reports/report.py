@@ -1,0 +1,34 @@
+"""A finished run, as the writers of reports/writers get it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .model import Requirement, TestResult, Verdict
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is known of a finished run. Writers read it at the same time, and change nothing in it."""
+
+    folder: Path
+    """The run's folder; it exists."""
+    allure_results: Path
+    """The folder of Allure's results."""
+    document: Mapping[str, Any]
+    """The content of verdict.json (reports.document.Document)."""
+    verdict: Verdict
+    requirements: Mapping[str, Requirement]
+    """{id: Requirement}: all of them, those too that were not judged."""
+    results: Sequence[TestResult] = ()
+    matrices: Sequence[tuple[str, Sequence[Mapping[str, Any]]]] = ()
+    """(test id, edges) of every mesh; an edge has source, destination, transport, outcome."""
+    worse: Sequence[str] = ()
+    """A line for each requirement that passed in the baseline and does not pass in this run."""
+
+
+class WriterError(Exception):
+    """A format could not be written as it should be; the message says what is there instead, and why."""

@@ -1,0 +1,98 @@
+"""verdict.json: its keys, its published schema, and what is worse than in an earlier one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from reports.document import (
+    SCHEMA_FILE,
+    Document,
+    RequirementEntry,
+    document,
+    name_and_version,
+    read_baseline,
+    regressions,
+    schema,
+)
+from reports.model import Outcome, Requirement, RequirementResult, Status, Verdict
+from tests.unit.reports.small_suites import KEYS, REQUIREMENT_KEYS
+
+FLATNET = {"version": "0.9.0", "revision": "2fa19c2"}
+CLUSTER = {
+    "name": "lab",
+    "kind": "embedded",
+    "overlay": "vxlan",
+    "nodes": {"u1": "192.168.56.3"},
+    "versions": {"u1": "Docker 20.10.24"},
+}
+
+
+def made(status: Status = Status.PASS, reason: str = "") -> dict[str, object]:
+    requirement = Requirement("ONE-1", "The first promise is kept.", "must", "x", "one")
+    result = RequirementResult(requirement, status, 2, 1, 1, 0, reason, ("suites/one/test_it.py::test_it",))
+    verdict = Verdict("conformant", 0, (result,), {"lost": 1, "answered": 3})
+    return document(verdict, flatnet=FLATNET, cluster=CLUSTER, started="2026-11-27T01:45:31+00:00", duration_s=1.234)
+
+
+def test_probes_are_counted_and_seconds_rounded() -> None:
+    data = made()
+    assert data["probes"] == {"sent": 4, "answered": 3, "lost": 1} and data["duration_s"] == 1.23
+
+
+def test_the_keys_are_those_of_the_design() -> None:
+    assert set(Document.__annotations__) == KEYS and set(RequirementEntry.__annotations__) == REQUIREMENT_KEYS
+
+
+@pytest.mark.parametrize("status", Status)
+def test_the_document_is_as_its_schema_says(status: Status) -> None:
+    assert TypeAdapter(Document).validate_json(json.dumps(made(status)), strict=True) == made(status)
+
+
+def test_a_document_without_a_cluster_is_as_the_schema_says() -> None:
+    data = {**made(), "cluster": {}, "flatnet": {**FLATNET, "revision": None}}
+    assert TypeAdapter(Document).validate_python(data) == data
+
+
+@pytest.mark.parametrize(
+    "broken", [{"verdict": "fine"}, {"exit_code": "0"}, {"requirements": {"ONE-1": {}}}, {"flatnet": {}}]
+)
+def test_another_document_is_not(broken: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Document).validate_python({**made(), **broken}, strict=True)
+
+
+def test_the_published_schema_is_up_to_date() -> None:
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema(), "run: python -m reports.document"
+    statuses = json.loads(schema())["$defs"]["RequirementEntry"]["properties"]["status"]["enum"]
+    assert set(statuses) == {status.value for status in Status}
+    assert {outcome.value for outcome in Outcome}.isdisjoint({"sent"})
+
+
+def test_regressions_name_requirement_status_and_reason() -> None:
+    before, after = made(), made(Status.FAIL, "one is two")
+    assert regressions(after, before) == ["ONE-1: pass → fail: one is two"]
+    assert regressions(before, after) == regressions(before, before) == regressions(after, after) == []
+    assert regressions(after, {}) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"requirements": []}', "3"])
+def test_a_file_that_is_not_a_verdict_is_not_a_baseline(tmp_path: Path, text: str) -> None:
+    place = tmp_path / "verdict.json"
+    place.write_text(text)
+    with pytest.raises(ValueError):
+        read_baseline(place)
+
+
+def test_a_baseline_of_an_older_version_is_read(tmp_path: Path) -> None:
+    place = tmp_path / "verdict.json"
+    place.write_text('{"verdict": "conformant", "requirements": {"ONE-1": {"status": "pass"}}}')
+    assert regressions(made(Status.ERROR, "lost"), read_baseline(place)) == ["ONE-1: pass → error: lost"]
+
+
+def test_the_version_is_shown_with_its_revision_if_there_is_one() -> None:
+    assert name_and_version(made()) == "Flatnet 0.9.0 (2fa19c2)"
+    assert name_and_version({"flatnet": {"version": "0.9.0", "revision": None}}) == "Flatnet 0.9.0"
