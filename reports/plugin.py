@@ -81,9 +81,13 @@ def runs_suites(config: pytest.Config) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the run's folder before Allure and JUnit read their options. Raises UsageError, one line."""
-    if _is_worker(config) or config.option.collectonly or not runs_suites(config):
-        return
     option = config.option
+    if _is_worker(config):
+        # xdist gives its workers the command line, not what was chosen here.
+        option.allure_report_dir = config.workerinput.get("flatnet_allure_results")  # type: ignore[attr-defined]
+        return
+    if option.collectonly or not runs_suites(config):
+        return
     chosen = {name: config.getoption(name, None) for name in ("out", "gate", "disruptive", "known_issues", "baseline")}
     if chosen["gate"] and any("::" in str(argument) for argument in config.args):
         raise pytest.UsageError("--gate judges every requirement; give it folders, not single tests")
@@ -112,8 +116,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of xdist where the run's folder is."""
+    """Tell a worker of xdist where the run's folder and Allure's results are."""
     run = node.config.stash.get(REPORT, None)
+    node.workerinput["flatnet_allure_results"] = node.config.getoption("allure_report_dir", None)
     if run is not None:
         node.workerinput["flatnet_folder"] = str(run.folder)
 

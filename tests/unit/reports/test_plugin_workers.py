@@ -23,9 +23,13 @@ def test_two_workers_give_the_same_verdict(suites: SmallSuites) -> None:
     suites.suite("one", one=FAILS, two="ONE-2: assert True", skipped='ONE-2: pytest.skip("no")', error="ONE-2: {}[1]")
     suites.suite("two", one='TWO-1: raise NotProved("no control")', more="TWO-1: assert True")
     alone = suites.run("suites", "-k", "not more")
+    alone_results = list((alone.folder / "reports/out/latest/allure-results").glob("*-result.json"))
     both = suites.run("suites", "-k", "not more", "-n", "2", apart=True)
     assert alone.verdict == both.verdict == ("not-conformant", 1)
     assert without_times(both.document) == without_times(alone.document)
+    assert (
+        len(list((both.folder / "reports/out/latest/allure-results").glob("*-result.json"))) == len(alone_results) == 5
+    )
     assert both.last_line.split(" · ")[0] == alone.last_line.split(" · ")[0]
 
 
