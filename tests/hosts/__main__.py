@@ -1,7 +1,7 @@
-"""Flatnet on a fresh Debian, as a new user meets it: `python3 -m tests.hosts RELEASE`.
+"""Runs Flatnet on a fresh Debian, as a new user does: `python3 -m tests.hosts RELEASE`.
 
 Needs root, and the programs mmdebstrap and git; no virtual environment. The machine's network and the settings of
-its package clients are used; of everything else the Debian sees no more than the kernel and its devices.
+its package clients are used; of everything else the Debian has only the kernel and its devices.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
     """Ends with the exit code that wrong usage has everywhere here."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"tests.hosts: {message}; {self.prog} --help says what there is\n")
+        self.exit(USAGE, f"tests.hosts: {message}; {self.prog} --help lists the arguments\n")
 
 
 def main(words: list[str]) -> int:
@@ -50,7 +50,7 @@ def main(words: list[str]) -> int:
     options = parser.parse_args(mine)
     release = _other() if options.release == "other" else options.release
     if not re.fullmatch(r"[a-z][a-z0-9.-]*", release):
-        parser.error(f"release {release!r}: not a name of Debian's, such as trixie")
+        parser.error(f"release {release!r}: not a name of a Debian release, such as trixie")
     if os.geteuid() != 0:
         return _give_up("only root can mount a root file system; do this as root")
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -44,7 +44,7 @@ from lab.embedded.namespaces import (
 from .clients import Clients
 
 GROUPS = "flatnet-hosts"
-"""Apart from the labs' own groups, which any lab may sweep."""
+"""Not among the groups of labs, which any lab may remove."""
 PLACES = ("/mnt", "/media", "/srv", "/opt")
 """Folders that every Debian has; one of them is hidden by the new root while it is made."""
 NEEDED_MIB = 3072
@@ -52,7 +52,7 @@ NEEDED_MIB = 3072
 HOME = "/root"
 CLONE = f"{HOME}/flatnet"
 PACKAGES = ("git",)
-"""What the README takes for granted beside Debian's required packages: somebody has cloned."""
+"""What the README assumes beside Debian's required packages: the repository was cloned."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TOLD = ("docker.io", "docker-cli", "iproute2", "iptables", "openssh-server", "python3", "nodejs")
 MARK = ".tests-hosts"
@@ -130,12 +130,12 @@ def remove_dead_groups() -> None:
 
 @contextmanager
 def _claimed(out: Path) -> Iterator[None]:
-    """Have the folder to oneself, emptied. Raises NoMachine: others' files are in it, or another run uses it."""
+    """Lock the folder and empty it. Raises NoMachine when it has files of other programs, or another run uses it."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         mark = out / MARK
         if not mark.exists() and any(out.iterdir()):
-            raise NoMachine(f"--out {out}: holds files that are not of this program; give a new folder")
+            raise NoMachine(f"--out {out}: has files of other programs; give a new folder")
         lock = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise NoMachine(f"--out {out}: {error.strerror}; give another folder") from None
@@ -157,7 +157,7 @@ def _claimed(out: Path) -> Iterator[None]:
 def _be_first_process(
     wanted: Wanted, clients: Clients, name: str, trees: tuple[cgroups.Hierarchy, ...], tell: Tell, speak: int
 ) -> NoReturn:
-    """Become PID 1 of the Debian, and end with its exit code; why there is none goes into the pipe `speak`."""
+    """Become PID 1 of the Debian and end with its exit code; an error's text goes into the pipe `speak`."""
     code = 3
     try:
         signal.signal(signal.SIGINT, lambda *_: None)  # the parent decides
@@ -167,7 +167,7 @@ def _be_first_process(
         code = _make_and_run(wanted, clients, trees, tell)
     except (NoMachine, OSError) as error:
         os.write(speak, str(error).encode())
-    except BaseException:  # noqa: BLE001 (the last words of a process that ends in any case)
+    except BaseException:  # noqa: BLE001 (reported to the parent; the process ends in any case)
         os.write(speak, traceback.format_exc().encode())
     finally:
         os._exit(code)
@@ -205,7 +205,7 @@ def _make_and_run(wanted: Wanted, clients: Clients, trees: tuple[cgroups.Hierarc
 
 
 def _place(wanted: Wanted, clients: Clients) -> Path:
-    """A folder that may be hidden: nothing that is needed lies below it. Raises NoMachine."""
+    """A folder that can be hidden, because nothing needed is below it. Raises NoMachine."""
     needed = [wanted.checkout, wanted.out, *clients.folders]
     for place in map(Path, PLACES):
         if place.is_dir() and not any(path.is_relative_to(place) for path in needed):

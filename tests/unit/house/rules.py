@@ -1,4 +1,4 @@
-"""The rules of the house as functions: path and text of a file in, findings in words out."""
+"""Rules for source files, as functions: path and text of a file in, findings as lines of text out."""
 
 from __future__ import annotations
 
@@ -125,19 +125,19 @@ def _requirements(test: ast.FunctionDef) -> list[str]:
 
 
 def unnamed_promises(path: str, text: str) -> list[str]:
-    """Tests whose docstring or requirement is missing: they would prove nothing to a reader."""
+    """Tests without a requirement, or without a docstring that states promise and expectation."""
     found = []
     for test in _tests(text):
         words = ast.get_docstring(test) or ""
         if "Expected:" not in words or words.startswith("Expected:"):
-            found.append(f"{path}:{test.lineno}: {test.name}: its docstring says no promise, or not what is expected")
+            found.append(f"{path}:{test.lineno}: {test.name}: its docstring lacks the promise or what is expected")
         if not _requirements(test):
             found.append(f"{path}:{test.lineno}: {test.name}: proves no requirement")
     return found
 
 
 def asserts_nothing(path: str, text: str) -> list[str]:
-    """Tests that cannot fail for what they saw, themselves or through a function of their module."""
+    """Tests that assert nothing, neither themselves nor through a function of their module."""
     asserting = {"raises", "eventually", "proved", "fail", "fnmatch_lines", "assert_outcomes"}
 
     def asserts(function: ast.AST) -> bool:
@@ -147,7 +147,7 @@ def asserts_nothing(path: str, text: str) -> list[str]:
         )
 
     helpers = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
-    asserting |= {one.name for one in helpers if not one.name.startswith("test_") and asserts(one)}
+    asserting |= {helper.name for helper in helpers if not helper.name.startswith("test_") and asserts(helper)}
     return [f"{path}:{test.lineno}: {test.name}: asserts nothing" for test in _tests(text) if not asserts(test)]
 
 
@@ -165,7 +165,7 @@ def misplaced(path: str, text: str, catalogue: dict[str, Requirement]) -> list[s
 
 
 def machine_paths(checkouts: list[Path]) -> list[re.Pattern[str]]:
-    """Paths that only this machine has: its checkouts, and the first folder of theirs if it is no usual one."""
+    """Paths that only this machine has: its checkouts, and their first folder if it is not a usual one."""
     names = {str(place) for place in checkouts}
     names |= {f"/{place.parts[1]}/" for place in checkouts if place.parts[1] not in TOP_FOLDERS}
     names |= {f"/{top}/{place.parts[2]}/" for place in checkouts for top in ("home",) if place.parts[1] == top}
@@ -183,7 +183,7 @@ def gives_away(path: str, text: str, places: list[re.Pattern[str]]) -> list[str]
 
 
 def half_a_negative(path: str, text: str) -> list[str]:
-    """Tests that look for leaks and never ask whether it was proved that there are none."""
+    """Tests that read `leaked` without calling `proved()`."""
     return [
         f"{path}:{test.lineno}: {test.name}: reads `leaked`, and never calls `proved()`"
         for test in _tests(text)

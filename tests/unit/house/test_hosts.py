@@ -1,4 +1,4 @@
-"""What tests.hosts takes over from a machine's package clients."""
+"""Settings of a machine's package clients that tests.hosts takes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_places_of_packages_are_found_in_pips_settings() -> None:
     assert named == ["/etc/pip/constraints.txt", "/opt/wheels", "/srv/more", "/opt/index", "/srv/ca.crt"]
 
 
-def test_a_pip_conf_that_is_none_is_an_error() -> None:
+def test_a_pip_conf_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(NoSettings, match=r"^pip\.conf: .*; mend it$"):
         pip_places("index-url = x\n")
 
