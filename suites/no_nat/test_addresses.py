@@ -30,32 +30,32 @@ def test_sender_sees_the_answer_as_it_was_sent(pair: Pair, transport: Transport)
 
 
 @requirement("NET-3")
-def test_a_containers_address_is_one_for_everybody(container: Container, probe: Prober) -> None:
-    """A container's own address, Docker's word for it and what its peers see are one.
+def test_everybody_sees_the_same_address_of_a_container(container: Container, probe: Prober) -> None:
+    """A container's own address, the one that Docker reports and the one that its peers see are the same.
 
-    Expected: the address on the container's interface, the one `docker inspect` names and
+    Expected: the address on the container's interface, the one in `docker inspect` and
     the source address that a peer sees in its packets are the same.
     """
     views = probe.views_of(container)
-    assert views.own == views.docker == views.peers, views
+    assert views.own == views.docker == views.peers, f"{container} has several addresses: {views}"
 
 
 @requirement("NET-4")
-def test_nobody_else_claims_a_containers_address(addresses: Addresses) -> None:
+def test_only_its_owner_answers_arp_for_an_address(addresses: Addresses) -> None:
     """An address has one holder on the wire.
 
-    Expected: to an ARP probe for its own address a container hears no answer; asked by a
-    neighbour, the container alone answers.
+    Expected: an ARP probe of a container for its own address gets no answer; when a
+    neighbour asks for it, the container alone answers.
     """
-    conflicts = addresses.conflicts()
+    conflicts = addresses.arp_conflicts()
     assert not conflicts, "\n".join(conflicts)
 
 
 @requirement("NET-4")
-def test_no_two_engines_give_one_address(addresses: Addresses) -> None:
-    """An address of the overlay is handed out once, over all engines.
+def test_no_address_is_given_to_two_containers(addresses: Addresses) -> None:
+    """An address of the overlay is given once, over all engines.
 
-    Expected: no two running containers of the cluster have one address by their engines' word.
+    Expected: no two running containers of the cluster have the same address according to their engines.
     """
-    twice = addresses.given_twice()
-    assert not twice, "\n".join(twice)
+    held_twice = addresses.held_twice()
+    assert not held_twice, "\n".join(held_twice)
