@@ -1,7 +1,7 @@
 """Promise 1: every container is reached on every port, without a mapping."""
 
 from fixtures.containers.fleet import Fleet
-from fixtures.probes.prober import Prober
+from fixtures.probes.prober import PORTS, TRANSPORTS, Prober
 from fixtures.session.marks import requirement
 
 
@@ -9,10 +9,10 @@ from fixtures.session.marks import requirement
 def test_any_port_is_reached_on_every_container(fleet: Fleet, probe: Prober, subnet: str) -> None:
     """No port mapping is needed, and the same port is free in every container.
 
-    Expected: all containers of a subnet, two of one node too, serve the same low, high and
-    ephemeral ports at once, and each is answered by the container that was dialled.
+    Expected: all containers of a subnet, two on each node, serve the same low, high and
+    ephemeral ports at once, and on each the container that was dialled answers.
     """
-    mesh = probe.on_ports(fleet.subnet(subnet).values())
+    mesh = probe.mesh_on_ports(fleet.subnet(subnet).values(), PORTS)
     assert not mesh.unanswered, mesh.explain(mesh.unanswered)
 
 
@@ -20,7 +20,7 @@ def test_any_port_is_reached_on_every_container(fleet: Fleet, probe: Prober, sub
 def test_a_container_reaches_itself(fleet: Fleet, probe: Prober, subnet: str) -> None:
     """A container that dials its own address reaches itself (hairpin).
 
-    Expected: ICMP, UDP and TCP to the own overlay address are answered by the container itself.
+    Expected: ICMP, UDP and TCP to its own overlay address are answered by the container itself.
     """
-    mesh = probe.to_themselves(fleet.subnet(subnet).values())
+    mesh = probe.dial_themselves(fleet.subnet(subnet).values(), TRANSPORTS)
     assert not mesh.unanswered, mesh.explain(mesh.unanswered)

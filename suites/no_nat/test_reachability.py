@@ -2,7 +2,7 @@
 
 from fixtures.containers.fleet import Fleet
 from fixtures.evidence.attachments import Evidence
-from fixtures.probes.prober import Prober
+from fixtures.probes.prober import TRANSPORTS, Prober
 from fixtures.session.marks import requirement
 
 
@@ -13,17 +13,17 @@ def test_every_container_reaches_every_other(fleet: Fleet, probe: Prober, eviden
     Expected: for every pair, on one node and across nodes, an ICMP echo, a UDP datagram
     and a TCP connection arrive at the container that was dialled and are answered by it.
     """
-    mesh = probe.mesh(fleet.subnet(subnet).values())
+    mesh = probe.mesh(fleet.subnet(subnet).values(), transports=TRANSPORTS)
     evidence.matrix(mesh.rows)
     assert not mesh.unanswered, mesh.explain(mesh.unanswered)
 
 
 @requirement("NET-7")
-def test_each_direction_carries_by_itself(fleet: Fleet, probe: Prober, subnet: str) -> None:
+def test_each_direction_works_alone(fleet: Fleet, probe: Prober, subnet: str) -> None:
     """A path works in both directions, each proved on its own.
 
-    Expected: a packet that needs nothing to come back arrives from every container at every
+    Expected: a packet for which nothing has to come back arrives from every container at every
     other; one that does not is named with its direction.
     """
-    mesh = probe.one_way(fleet.subnet(subnet).values())
+    mesh = probe.mesh_one_way(fleet.subnet(subnet).values())
     assert not mesh.undelivered, mesh.explain(mesh.undelivered)

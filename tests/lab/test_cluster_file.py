@@ -147,5 +147,5 @@ def test_what_passes_is_not_looked_into_again(kept: Place) -> None:
     results = [json.loads(one.read_text()) for one in (kept.out / "latest" / "allure-results").glob("*-result.json")]
     attached = {attachment["name"] for one in results for attachment in one.get("attachments", ())}
     assert done.returncode == 0, done.stdout
-    assert {"ledger", "packets judged"} <= attached
+    assert {"probes", "packets judged"} <= attached
     assert not [name for name in attached if name.startswith(("state of", "trail", "second look"))]

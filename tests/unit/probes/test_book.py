@@ -73,7 +73,7 @@ addresses = st.ip_addresses(v=4).map(str)
 
 @given(st.sampled_from(list(Transport)), addresses, addresses, st.integers(0, 65535), st.binary(max_size=8))
 def test_a_crafted_frame_comes_back(transport: Transport, here: str, there: str, port: int, more: bytes) -> None:
-    frame = craft(transport, interface="eth0", mac=MAC, address=(here, there), port=port, words="").make(ASKED)
+    frame = craft(transport, interface="eth0", macs=MAC, addresses=(here, there), port=port, description="").make(ASKED)
     packet = IP(frame[14:])
     assert bytes(packet) == frame[14:]
     (seen,) = read(record(frame[14:] + more))[INDEX]  # what pads a short frame is no payload

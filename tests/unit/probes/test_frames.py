@@ -1,41 +1,107 @@
-"""Crafted frames are what scapy would have built, checksums and all."""
+"""Frames that are built here equal those that scapy builds, with right checksums."""
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import Ether
+from scapy.packet import Packet
 
-from fixtures.probes.frames import OWN_PORT, craft, link_local, multicast_mac
-from fixtures.probes.ledger import Transport
+from fixtures.probes.frames import OWN_PORT, craft, framed_edge, link_local, multicast_mac
+from fixtures.probes.ledger import Edge, Transport
 from fixtures.probes.wire import request
+from tests.unit.probes.canned import A, B
 
 PAYLOAD = request(b"mesh", 7)
-MAC = ("02:00:00:00:00:01", "02:00:00:00:00:02")
-LAYERS = {
-    Transport.ICMP: ICMP(id=OWN_PORT, seq=53),
-    Transport.UDP: UDP(sport=OWN_PORT, dport=53),
-    Transport.TCP: TCP(sport=OWN_PORT, dport=53, flags="S", seq=OWN_PORT),
-}
+MACS = ("02:00:00:00:00:01", "02:00:00:00:00:02")
+PORTS = [0, 1, 53, 20777, 65535]
+
+
+def layer(transport: Transport, port: int) -> Packet:
+    if transport is Transport.ICMP:
+        return ICMP(id=OWN_PORT, seq=port)
+    if transport is Transport.UDP:
+        return UDP(sport=OWN_PORT, dport=port)
+    return TCP(sport=OWN_PORT, dport=port, flags="S", seq=OWN_PORT)
+
+
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("transport", list(Transport))
+def test_an_ipv4_frame_equals_the_one_of_scapy(transport: Transport, port: int) -> None:
+    addresses = ("10.32.0.65", "10.32.1.129")
+    made = craft(transport, interface="eth0", macs=MACS, addresses=addresses, port=port, description="")
+    wanted = Ether(src=MACS[0], dst=MACS[1]) / IP(src=addresses[0], dst=addresses[1]) / layer(transport, port) / PAYLOAD
+    assert made.make(PAYLOAD) == bytes(wanted)
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_an_ipv6_frame_equals_the_one_of_scapy(port: int) -> None:
+    addresses = (link_local(MACS[0]), "ff02::1")
+    made = craft(Transport.ICMP, interface="eth0", macs=MACS, addresses=addresses, port=port, description="")
+    head = Ether(src=MACS[0], dst=MACS[1]) / IPv6(src=addresses[0], dst=addresses[1], hlim=64)
+    assert made.make(PAYLOAD) == bytes(head / ICMPv6EchoRequest(id=OWN_PORT, seq=port, data=PAYLOAD))
+
+
+def test_a_frame_can_be_made_again_with_another_payload() -> None:
+    addresses = ("10.32.0.65", "10.32.1.129")
+    made = craft(Transport.UDP, interface="eth0", macs=MACS, addresses=addresses, port=53, description="")
+    other = request(b"mesh", 8)
+    head = Ether(src=MACS[0], dst=MACS[1]) / IP(src=addresses[0], dst=addresses[1]) / layer(Transport.UDP, 53)
+    assert made.make(PAYLOAD) == bytes(head / PAYLOAD)
+    assert made.make(other) == bytes(head / other)
+
+
+@pytest.mark.parametrize("macs", [("02:00:00:00:00:01", ""), ("02:00:00:00:00", "02:00:00:00:00:02")])
+def test_what_is_not_two_macs_is_refused(macs: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="not two MACs"):
+        craft(Transport.UDP, interface="eth0", macs=macs, addresses=("10.0.0.1", "10.0.0.2"), port=1, description="")
+
+
+def framed(transport: Transport, *, source_address: str | None = None, address: str | None = None) -> Edge:
+    return framed_edge(
+        A,
+        B,
+        transport,
+        interface="eth1",
+        macs=MACS,
+        port=53,
+        description="made by a test",
+        source_address=source_address,
+        address=address,
+    )
+
+
+def packet_of(edge: Edge) -> Packet:
+    assert edge.frame is not None
+    return Ether(edge.frame.make(PAYLOAD))
 
 
 @pytest.mark.parametrize("transport", list(Transport))
-def test_ipv4_frames_equal_scapys(transport: Transport) -> None:
-    address = ("10.32.0.65", "10.32.1.129")
-    made = craft(transport, interface="eth0", mac=MAC, address=address, port=53, words="").make(PAYLOAD)
-    wanted = Ether(src=MAC[0], dst=MAC[1]) / IP(src=address[0], dst=address[1]) / LAYERS[transport] / PAYLOAD
-    assert made == bytes(wanted)
+def test_an_edge_by_frame_goes_from_end_to_end(transport: Transport) -> None:
+    edge = framed(transport)
+    packet = packet_of(edge)
+    assert (edge.source, edge.destination, edge.transport, edge.address) == (A, B, transport, None)
+    assert (packet.src, packet.dst, packet[IP].src, packet[IP].dst) == (*MACS, A.address, B.address)
+    assert edge.frame is not None
+    assert edge.frame.interface == "eth1"
+    assert str(edge).endswith("(made by a test)")
 
 
-def test_an_ipv6_frame_equals_scapys() -> None:
-    address = (link_local(MAC[0]), "ff02::1")
-    made = craft(Transport.ICMP, interface="eth0", mac=MAC, address=address, port=1, words="").make(PAYLOAD)
-    head = Ether(src=MAC[0], dst=MAC[1]) / IPv6(src=address[0], dst=address[1], hlim=64)
-    assert made == bytes(head / ICMPv6EchoRequest(id=OWN_PORT, seq=1, data=PAYLOAD))
+def test_an_edge_by_frame_has_the_port_that_the_frame_is_for() -> None:
+    assert [framed(transport).port for transport in (Transport.UDP, Transport.TCP, Transport.ICMP)] == [53, 53, None]
+    assert packet_of(framed(Transport.UDP))[UDP].dport == 53
+    assert packet_of(framed(Transport.ICMP))[ICMP].seq == 53
+
+
+def test_an_edge_by_frame_can_have_other_addresses() -> None:
+    edge = framed(Transport.TCP, source_address="10.32.1.9", address="10.32.1.10")
+    packet = packet_of(edge)
+    assert (packet[IP].src, packet[IP].dst) == ("10.32.1.9", "10.32.1.10")
+    assert (edge.source, edge.dialled) == (A, "10.32.1.10")
 
 
 def test_link_local_is_rfc_4291s_example() -> None:
     assert link_local("34:56:78:9a:bc:de") == "fe80::3656:78ff:fe9a:bcde"
 
 
-def test_multicast_mac() -> None:
+def test_the_mac_of_an_ipv6_group() -> None:
     assert multicast_mac("ff02::1:ff00:1234") == "33:33:ff:00:12:34"
