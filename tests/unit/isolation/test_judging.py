@@ -163,5 +163,5 @@ def test_the_lowest_host_address_is_one_too() -> None:
 
 
 def test_neither_the_network_nor_its_broadcast_address_is_chosen() -> None:
-    with pytest.raises(NotProved, match=r"subnet a 10\.32\.0\.0/29 has no free address"):
+    with pytest.raises(NotProved, match=r"^subnet a 10\.32\.0\.0/29 has no free address"):
         free_address("a", NETWORK, {f"10.32.0.{number}" for number in range(1, 7)})
