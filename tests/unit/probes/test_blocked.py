@@ -118,9 +118,9 @@ def test_a_server_of_another_subnet_that_received_it_is_a_leak() -> None:
 )
 def test_an_answer_alone_or_a_wrong_receiver_alone_is_a_leak(arrival: dict[str, object]) -> None:
     """Even where no recorder saw it."""
-    delivery = replace(good(UDP).undelivered().judged(), **arrival)  # type: ignore[arg-type]
+    delivery = replace(good(UDP).unsent().judged(), **arrival)  # type: ignore[arg-type]
     judgement = judge_attempts(Mesh((delivery,)), mesh(CONTROL), mesh(CONTROL))
-    assert judgement.leaked == (delivery,)
+    assert (judgement.leaked, judgement.unproved) == ((delivery,), ())
 
 
 def test_a_leak_counts_even_when_controls_failed() -> None:
@@ -193,6 +193,12 @@ def test_a_control_to_another_destination_proves_nothing() -> None:
     elsewhere = Mesh((replace(CONTROL.judged(), edge=edge, answered_by=A.name),))
     judgement = judge_attempts(mesh(good(UDP).undelivered()), elsewhere, elsewhere)
     assert reason(judgement) == "no control reached u2/a2 before; no control reached u2/a2 after"
+
+
+def test_destinations_without_a_control_are_named_in_order() -> None:
+    attempts = [replace(good(UDP).undelivered(), edge=replace(good(UDP).edge, destination=end)) for end in (C, B, A)]
+    judgement = judge_attempts(mesh(*attempts), Mesh(()), mesh(CONTROL))
+    assert [reason.split()[3] for reason in judgement.unproved[1:4]] == ["u1/a1", "u2/a2", "u3/a3"]
 
 
 def test_without_an_attempt_nothing_is_proved() -> None:
