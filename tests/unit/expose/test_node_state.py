@@ -49,6 +49,10 @@ def test_counters_and_times_are_no_state(line: str, later: str) -> None:
     assert parse_node_state(line, []) == parse_node_state(later, [])
 
 
+def test_what_stands_before_a_counter_is_kept() -> None:
+    assert parse_node_state(":INPUT ACCEPT [12:3456]", []).lines == {":INPUT ACCEPT"}
+
+
 @pytest.mark.parametrize(
     ("line", "later"),
     [
@@ -87,8 +91,8 @@ def test_routes_to_elsewhere_are_not_counted() -> None:
     [
         ((), "u1, subnet a: expose added 0 routes to 10.32.0.0/24: none"),
         (
-            ("10.32.0.0/24", "10.32.0.5"),
-            "u1, subnet a: expose added 2 routes to 10.32.0.0/24: 10.32.0.0/24, 10.32.0.5",
+            ("10.32.0.7", "10.32.0.6", "10.32.0.5", "10.32.0.0/24"),
+            "u1, subnet a: expose added 4 routes to 10.32.0.0/24: 10.32.0.0/24, 10.32.0.5, 10.32.0.6, 10.32.0.7",
         ),
     ],
 )
@@ -121,6 +125,7 @@ def test_everything_wrong_is_told() -> None:
         ("10.32.1.0/24", False),
         ("default", False),
         ("fe80::/64", False),
+        ("::/0", False),
     ],
 )
 def test_a_route_leads_into_a_network_that_it_shares_addresses_with(destination: str, leads: bool) -> None:
