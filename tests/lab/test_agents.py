@@ -19,7 +19,7 @@ from itertools import permutations
 import pytest
 
 from fixtures.probes.client import AgentClient, agent_command
-from fixtures.probes.ledger import Edge, Endpoint, Transport
+from fixtures.probes.delivery import Edge, Endpoint, Transport
 from fixtures.probes.mesh import Mesh, run_mesh
 from lab.errors import HarnessError
 from lab.waiting import wait_for

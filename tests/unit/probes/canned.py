@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from fixtures.probes.delivery import Attempt, Delivery, Edge, Endpoint, Header, Served, Sighting, Step, Transport
 from fixtures.probes.judge import judge
-from fixtures.probes.ledger import Attempt, Delivery, Edge, Endpoint, Header, Served, Sighting, Step, Transport
 from fixtures.probes.wire import ANSWER, request
 
 A = Endpoint("u1/a1", "u1", "/proc/11/ns/net", "10.32.0.11")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from dataclasses import replace
 
-from fixtures.probes.ledger import Attempt, Served, Step, Transport
+from fixtures.probes.delivery import Attempt, Served, Step, Transport
 from reports.model import Outcome
 from tests.unit.probes.canned import NAT, OTHERS_HOST, OUTGOING, OWN_PORT, TO_US, A, B, C, answer_of, sighting
 from tests.unit.probes.spoils import (

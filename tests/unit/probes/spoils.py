@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from fixtures.probes.ledger import Served, Step, Transport
+from fixtures.probes.delivery import Served, Step, Transport
 from tests.unit.probes.canned import OTHERS_HOST, OUTGOING, OWN_PORT, TO_US, A, B, C, Canned, answer_of, sighting
 
 ICMP = Transport.ICMP

@@ -14,7 +14,7 @@ from scapy.layers.inet import IP, UDP
 
 from fixtures.probes import wire
 from fixtures.probes.assessment import assess
-from fixtures.probes.ledger import Delivery, Edge, Transport
+from fixtures.probes.delivery import Delivery, Edge, Transport
 from fixtures.probes.plan import Part, plan
 from lab.errors import HarnessError
 from reports.model import Outcome

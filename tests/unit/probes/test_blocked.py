@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from fixtures.probes.blocked import Sandwich, weigh
-from fixtures.probes.ledger import Step, Transport
+from fixtures.probes.delivery import Step, Transport
 from fixtures.probes.mesh import Mesh
 from reports.model import NotProved
 from tests.unit.probes.canned import OTHERS_HOST, A, B, C, Canned, good, sighting

@@ -16,9 +16,9 @@ from scapy.packet import Packet
 
 from fixtures.probes import wire
 from fixtures.probes.book import Book
+from fixtures.probes.delivery import Edge, Header, Sighting, Step, Transport
 from fixtures.probes.frames import OWN_PORT, craft
 from fixtures.probes.judge import judge
-from fixtures.probes.ledger import Edge, Header, Sighting, Step, Transport
 from lab.errors import HarnessError
 from tests.unit.probes.canned import INDEX, MESH, NAT, OUTGOING, TO_US, A, B, answer_of, good
 

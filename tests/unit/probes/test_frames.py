@@ -5,8 +5,8 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import Ether
 
+from fixtures.probes.delivery import Transport
 from fixtures.probes.frames import OWN_PORT, craft, link_local, multicast_mac
-from fixtures.probes.ledger import Transport
 from fixtures.probes.wire import request
 
 PAYLOAD = request(b"mesh", 7)

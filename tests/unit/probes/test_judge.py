@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.probes.ledger import Attempt, Frame, Header, Served, Step, Transport
+from fixtures.probes.delivery import Attempt, Frame, Header, Served, Step, Transport
 from lab.errors import HarnessError
 from reports.model import NotProved, Outcome
 from tests.unit.probes.canned import NAT, OUTGOING, OWN_PORT, TO_US, A, B, Canned, answer_of, good, sighting
