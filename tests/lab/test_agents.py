@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from itertools import permutations
 
 import pytest
 
+from fixtures.probes.agent.formats import MESSAGE
 from fixtures.probes.client import AgentClient, agent_command
 from fixtures.probes.delivery import Edge, Endpoint, Transport
 from fixtures.probes.mesh import Mesh, run_mesh
@@ -198,7 +198,7 @@ def _state(pid: int) -> str:
 
 @pytest.mark.parametrize(
     "garbage",
-    [struct.pack("!II", 0xFFFFFFFF, 0xFFFFFFFF), b"\0" * (1 << 20)],
+    [MESSAGE.pack(0xFFFFFFFF, 0xFFFFFFFF), b"\0" * (1 << 20)],
     ids=["too large a message", "a megabyte of noise"],
 )
 def test_a_filled_pipe_is_an_error(bench: Bench, garbage: bytes) -> None:

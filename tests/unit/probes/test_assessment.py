@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import struct
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from scapy.layers.inet import IP, UDP
 
-from fixtures.probes import wire
+from fixtures.probes.agent.formats import RECORD, RESULT, SERVED, request_payload
 from fixtures.probes.assessment import assess
 from fixtures.probes.delivery import Delivery, Edge, Transport
 from fixtures.probes.plan import Part, plan
@@ -21,9 +20,7 @@ from reports.model import Outcome
 from tests.unit.probes.canned import MESH, NAT, OUTGOING, OWN_PORT, PORT, SECRETS, TO_US, A, B, answer_of
 
 EDGE = Edge(A, B, Transport.UDP)
-RESULT, SERVED = struct.Struct("!IdB4sHHH"), struct.Struct("!I4sH")
-"""What the agent writes of a probe's socket, and of a request that its server received."""
-ASKED, ANSWERED = wire.request(MESH, 0), answer_of(B, index=0)
+ASKED, ANSWERED = request_payload(MESH, 0), answer_of(B, index=0)
 Answer = tuple[dict[str, Any], bytes]
 
 
@@ -33,7 +30,7 @@ def packed(address: str) -> bytes:
 
 def packet(source: str, destination: str, ports: tuple[int, int], payload: bytes, kind: int) -> bytes:
     data = bytes(IP(src=source, dst=destination) / UDP(sport=ports[0], dport=ports[1]) / payload)
-    return wire.RECORD.pack(1.0, 0, kind, len(data)) + data
+    return RECORD.pack(1.0, 0, kind, len(data)) + data
 
 
 def answer(pieces: list[bytes], **words: object) -> Answer:

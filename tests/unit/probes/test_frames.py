@@ -5,11 +5,11 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import Ether
 
+from fixtures.probes.agent.formats import request_payload
 from fixtures.probes.delivery import Transport
 from fixtures.probes.frames import OWN_PORT, craft, link_local, multicast_mac
-from fixtures.probes.wire import request
 
-PAYLOAD = request(b"mesh", 7)
+PAYLOAD = request_payload(b"mesh", 7)
 MAC = ("02:00:00:00:00:01", "02:00:00:00:00:02")
 LAYERS = {
     Transport.ICMP: ICMP(id=OWN_PORT, seq=53),
