@@ -106,7 +106,7 @@ def test_a_recorder_that_dropped_packets_says_nothing(node: int, words: Mapping[
 
 
 def test_an_edge_of_which_no_agent_speaks() -> None:
-    with pytest.raises(HarnessError, match="node u1: no word of edge u1/a1->u2/a2-udp"):
+    with pytest.raises(HarnessError, match="node u1: its agent sent no result of edge u1/a1->u2/a2-udp"):
         assessed(answers(result=b""))
 
 
@@ -128,7 +128,9 @@ def test_a_full_table_of_neighbours_accuses_nobody(full: list[int | None]) -> No
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
 def test_an_agent_without_room_for_sockets_accuses_nobody(code: int) -> None:
     result = RESULT.pack(0, 1.0, 0, bytes(4), 0, code, 0)
-    with pytest.raises(HarnessError, match=r"node u1: no socket could be had for u1/a1->u2/a2-udp: Too many open"):
+    with pytest.raises(
+        HarnessError, match=r"node u1: its agent could not open a socket for u1/a1->u2/a2-udp: Too many"
+    ):
         assessed(answers(result=result))
     unsent = assessed(
         [answer([b"", b"", RESULT.pack(0, 1.0, 0, bytes(4), 0, errno.ENETUNREACH, 0)]), answer([b""] * 3)]
