@@ -120,7 +120,8 @@ def test_an_echos_sequence_number_is_its_edge() -> None:
     results = b"".join(result(number) for number in range(index)) + result(index, port=IDENTIFIER)
     made, _ = assessed([answer([record(echo, OUTGOING), b"", results]), answer([b""] * 3)], edges)
     assert made[index].outcome is Outcome.LOST
-    assert made[index].sent == made[index].left.header if made[index].left else False
+    left = made[index].left
+    assert left is not None and made[index].sent == left.header
 
 
 def test_a_servers_note_explains_only_a_missing_answer() -> None:

@@ -9,7 +9,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
-from scapy.packet import Packet
+from scapy.packet import Packet, Raw
 
 from fixtures.probes.agent.formats import OUTGOING, RECORD, request_payload
 from fixtures.probes.delivery import Delivery, Header, Transport
@@ -157,9 +157,9 @@ def test_a_crafted_frame_is_known_by_what_left() -> None:
 def test_an_echo_tag_at_the_beginning_of_a_frame_is_not_an_echo() -> None:
     header = Header(ICMP_, A.address, B.address, IDENTIFIER, INDEX, ASKED)
     judged = replace(lost(ICMP_), sent=header)
-    assert not trail((NIC_1, ASKED)).crossed(judged)  # type: ignore[arg-type]
-    assert not trail((NIC_1, b"\x08" + bytes(6) + ASKED)).crossed(judged)  # type: ignore[arg-type]
-    assert trail((NIC_1, b"\x08" + bytes(7) + ASKED)).crossed(judged)  # type: ignore[arg-type]
+    assert not trail((NIC_1, Raw(ASKED))).crossed(judged)
+    assert not trail((NIC_1, Raw(b"\x08" + bytes(6) + ASKED))).crossed(judged)
+    assert trail((NIC_1, Raw(b"\x08" + bytes(7) + ASKED))).crossed(judged)
 
 
 @pytest.mark.parametrize("link", [ETHERNET, RAW_IP])
