@@ -147,6 +147,15 @@ def test_a_request_without_its_payload_is_known_by_its_addresses_and_ports() -> 
     assert trail((BRIDGE_1, syn), (NIC_1, other)).crossed(lost(TCP_)) == [BRIDGE_1]
 
 
+def test_a_request_that_the_senders_recorder_missed_is_known_by_what_its_socket_sent() -> None:
+    assert trail((NIC_1, request(UDP_))).crossed(replace(lost(UDP_), left=None)) == [NIC_1]
+
+
+def test_a_request_that_arrived_unchanged_was_changed_nowhere() -> None:
+    judged = good(UDP_).unanswered().judged()
+    assert trail((NIC_1, request(UDP_, NAT))).describe(judged, WAY) == ""
+
+
 def test_a_crafted_frame_is_known_by_what_left() -> None:
     judged = replace(lost(UDP_), sent=None)
     assert judged.left is not None
@@ -159,6 +168,7 @@ def test_an_echo_tag_at_the_beginning_of_a_frame_is_not_an_echo() -> None:
     judged = replace(lost(ICMP_), sent=header)
     assert not trail((NIC_1, Raw(ASKED))).crossed(judged)
     assert not trail((NIC_1, Raw(b"\x08" + bytes(6) + ASKED))).crossed(judged)
+    assert not trail((NIC_1, Raw(ASKED + b"\x08" + bytes(7)))).crossed(judged)
     assert trail((NIC_1, Raw(b"\x08" + bytes(7) + ASKED))).crossed(judged)
 
 
