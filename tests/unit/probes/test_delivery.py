@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixtures.probes.agent import formats
-from fixtures.probes.delivery import NUMBERS, Delivery, Edge, Endpoint, Frame, Header, Step, Transport
+from fixtures.probes.delivery import NUMBERS, Attempt, Delivery, Edge, Endpoint, Frame, Header, Step, Transport
 from reports.model import NotProved, Outcome
 from tests.unit.probes.canned import NAT, A, B, C, good, sighting
 
@@ -53,6 +53,10 @@ def test_headers_print_ports_and_for_an_echo_its_identifier() -> None:
     header = Header(UDP, "10.0.0.1", "10.0.0.2", 7, 9, b"")
     assert str(header) == "10.0.0.1:7 > 10.0.0.2:9"
     assert str(header._replace(transport=ICMP)) == "10.0.0.1 > 10.0.0.2 id 0x0007 seq 9"
+
+
+def test_a_socket_is_not_connected_until_it_says_so() -> None:
+    assert not Attempt(at=1.0).connected
 
 
 def test_protocol_numbers() -> None:
@@ -121,4 +125,6 @@ def test_a_delivery_prints_what_each_end_saw() -> None:
     assert lines[2].endswith("10.32.0.11:41234 > 10.32.0.22:20777")
     assert repr(UNREACHED).splitlines()[0] == "u1/a1->u2/a2-udp: lost"
     assert repr(UNREACHED).count("nothing") == 4
+    assert ANSWERED.reply_left is not None and ANSWERED.reply_sent == ANSWERED.reply_left.header is not None
+    assert ANSWERED.reply_arrived is not None and ANSWERED.reply_seen == ANSWERED.reply_arrived.header is not None
     assert UNREACHED.seen_by_receiver is UNREACHED.reply_sent is UNREACHED.reply_seen is None

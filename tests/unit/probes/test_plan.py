@@ -170,5 +170,16 @@ def test_edges_take_turns_where_neighbours_have_to_be_forgotten(
     assert [part.edges for part in parts] == (sorted_edges if in_turn else before)
 
 
+def test_as_many_pairs_as_may_ask_are_allowed_a_burst(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "FLOOD", 60)
+    assert bounds(*meshed(2, 3))["most_flight"] == BURST  # 180 // (3 * 6) = 10 askers; each node asks 2 * 5 = 10 times
+
+
+def test_one_node_that_asks_too_often_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "FLOOD", 1)
+    edges = [Edge(one, other, UDP) for one in endpoints(3, "u0") for other in endpoints(4, "u1")]
+    assert bounds(plan(edges, {}), edges)["most_flight"] == 9
+
+
 def test_limits_of_the_kernel() -> None:
     assert (FLOOD, BURST, NEIGHBOURS, SPARE, MOST_FLIGHT) == (1000, 96, 600, 350, 256)
