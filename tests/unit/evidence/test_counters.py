@@ -64,6 +64,7 @@ def test_a_rule_that_counted_packets(
 
 def test_a_new_rule_has_grown_from_zero_if_it_counted() -> None:
     assert moved_counters("", "[2:9] -A INPUT -j DROP\n[0:0] -A INPUT -j LOG") == ["+2 : -A INPUT -j DROP"]
+    assert moved_counters("", "[1:9] -A INPUT -j DROP") == ["+1 : -A INPUT -j DROP"]
     assert moved_counters("[2:9] -A INPUT -j DROP", "") == []
 
 

@@ -52,6 +52,12 @@ def test_an_explanation_begins_with_an_example_and_shows_some(count: int, shown:
     assert lines[-1].startswith(more) if more else not lines[-1].startswith("…")
 
 
+def test_an_explanation_gives_the_first_edge_as_its_example() -> None:
+    assert (
+        Mesh((LOST, DELIVERED)).explain((DELIVERED, LOST)).startswith(f"2 of 2 edges, such as {DELIVERED.edge}: deliv")
+    )
+
+
 def test_an_explanation_of_nothing() -> None:
     assert Mesh((LOST,)).explain(()) == "0 of 1 edges, such as "
 
@@ -124,5 +130,30 @@ def test_a_chosen_port_is_waited_for_with_the_same_drawn_port(monkeypatch: pytes
     assert mesh_module.TAKEN_S == 5.0
 
 
+def test_a_chosen_port_is_waited_for_with_the_last_drawn_port_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    serve = Server(DRAWN, DRAWN, DRAWN, CHOSEN)
+    assert serve_on_free_port(serve) == serve.asked[4] == serve.asked[3]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "late_s", "works"),
+    [(CHOSEN, 5.0, True), (CHOSEN, 5.1, False), (DRAWN, 5.0, True), (DRAWN, 5.1, True)],
+)
+def test_only_a_chosen_port_has_a_deadline(
+    monkeypatch: pytest.MonkeyPatch, refusal: str, late_s: float, works: bool
+) -> None:
+    times = iter([100.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(times, 100.0 + late_s))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    serve = Server(refusal)
+    if works:
+        assert serve_on_free_port(serve) == serve.asked[1]
+    else:
+        with pytest.raises(HarnessError, match="port 80"):
+            serve_on_free_port(serve)
+
+
 def test_ports_are_below_those_that_linux_gives_to_clients() -> None:
     assert (PORTS.start, PORTS.stop) == (20000, 30000)
+    assert mesh_module.WINDOW_S == 1.5
