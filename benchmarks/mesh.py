@@ -26,7 +26,7 @@ from benchmarks import peers
 from benchmarks.plot import Series, draw
 from fixtures.cluster.nodes import Cluster, ClusterNode, open_cluster
 from fixtures.containers.fleet import Container, create
-from fixtures.probes.ledger import Edge, Transport
+from fixtures.probes.delivery import Edge, Transport
 from fixtures.probes.mesh import run_mesh
 from lab.embedded import lifecycle as embedded
 from lab.embedded.plan import LabSpec

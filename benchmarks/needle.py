@@ -15,7 +15,7 @@ from benchmarks.mesh import all_edges, grow, roomy_lab
 from fixtures.cluster.nodes import Cluster
 from fixtures.evidence.attachments import Evidence
 from fixtures.evidence.diagnosis import Diagnosis
-from fixtures.probes.ledger import Transport
+from fixtures.probes.delivery import Transport
 from fixtures.probes.mesh import PORTS, run_mesh
 
 TABLE = "bridge flatnet_needle"
@@ -62,7 +62,7 @@ def find(cluster: Cluster, count: int, seed: int) -> int:
     failed = list(dict.fromkeys([*mesh.unanswered, *mesh.rewritten]))
     print(f"the mesh: {time.monotonic() - began:.2f} s, {mesh.round_trips} round trips")
     evidence = Unkept()
-    mesh = Diagnosis(cluster).explain(mesh, failed, evidence)
+    mesh = Diagnosis(cluster).explain_failures(mesh, failed, evidence)
     print(f"with the look at what failed: {time.monotonic() - began:.2f} s")
     accused = [one for one in mesh.deliveries if not one.exchanged]
     for one in accused:

@@ -39,7 +39,8 @@ def _serve(sock: socket.socket, channel: paramiko.Channel, on_stderr: Callable[[
         try:
             _move_to_node(sock, channel)
         finally:
-            channel.close()
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):  # the connection ended before
+                channel.close()
             receiver.join()  # it still passes on what had arrived before
 
 

@@ -3,7 +3,7 @@
 from fixtures.cluster.topology import Pair
 from fixtures.containers.fleet import Container
 from fixtures.no_nat.addresses import Addresses
-from fixtures.probes.ledger import Transport
+from fixtures.probes.delivery import Transport
 from fixtures.probes.prober import Prober
 from fixtures.session.marks import requirement
 

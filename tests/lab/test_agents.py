@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -18,8 +17,9 @@ from itertools import permutations
 
 import pytest
 
+from fixtures.probes.agent.formats import MESSAGE
 from fixtures.probes.client import AgentClient, agent_command
-from fixtures.probes.ledger import Edge, Endpoint, Transport
+from fixtures.probes.delivery import Edge, Endpoint, Transport
 from fixtures.probes.mesh import Mesh, run_mesh
 from lab.errors import HarnessError
 from lab.waiting import wait_for
@@ -198,7 +198,7 @@ def _state(pid: int) -> str:
 
 @pytest.mark.parametrize(
     "garbage",
-    [struct.pack("!II", 0xFFFFFFFF, 0xFFFFFFFF), b"\0" * (1 << 20)],
+    [MESSAGE.pack(0xFFFFFFFF, 0xFFFFFFFF), b"\0" * (1 << 20)],
     ids=["too large a message", "a megabyte of noise"],
 )
 def test_a_filled_pipe_is_an_error(bench: Bench, garbage: bytes) -> None:

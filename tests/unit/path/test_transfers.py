@@ -14,7 +14,7 @@ from fixtures.path.transfers import (
     read_condition,
     read_transfer,
 )
-from fixtures.probes.ledger import Endpoint
+from fixtures.probes.delivery import Endpoint
 
 A1 = Endpoint("u1/a1", "u1", "/proc/1/ns/net", "10.32.0.1")
 A2 = Endpoint("u2/a2", "u2", "/proc/2/ns/net", "10.32.0.2")

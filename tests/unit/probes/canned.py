@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from fixtures.probes.agent import formats
+from fixtures.probes.delivery import Attempt, Delivery, Edge, Endpoint, Header, Served, Sighting, Step, Transport
 from fixtures.probes.judge import judge
-from fixtures.probes.ledger import Attempt, Delivery, Edge, Endpoint, Header, Served, Sighting, Step, Transport
-from fixtures.probes.wire import ANSWER, request
 
 A = Endpoint("u1/a1", "u1", "/proc/11/ns/net", "10.32.0.11")
 B = Endpoint("u2/a2", "u2", "/proc/22/ns/net", "10.32.0.22")
@@ -16,7 +16,7 @@ NAT = "172.17.0.1"
 PORT, OWN_PORT, IDENTIFIER = 20777, 41234, 0xBEEF
 MESH, INDEX = b"mesh", 7
 SECRETS = {A.name: b"secret-A", B.name: b"secret-B", C.name: b"secret-C"}
-OTHERS_HOST, OUTGOING, TO_US = 3, 4, 0
+OTHERS_HOST, OUTGOING, TO_US = formats.OTHER_HOST, formats.OUTGOING, formats.TO_HOST
 
 
 @dataclass(frozen=True)
@@ -92,19 +92,19 @@ def sighting(
     header: Header | None,
     *,
     at: float = 0.0,
-    words: str = "",
-    speaker: str = "",
+    error: str = "",
+    origin: str = "",
 ) -> Sighting:
-    return Sighting(step, endpoint.name, "eth0", kind, 64, at, header, words, speaker)
+    return Sighting(step, endpoint.name, "eth0", kind, 64, at, header, error, origin)
 
 
 def answer_of(endpoint: Endpoint, *, mesh: bytes = MESH, index: int = INDEX) -> bytes:
-    return ANSWER + mesh + index.to_bytes(4, "big") + SECRETS[endpoint.name]
+    return formats.ANSWER + mesh + index.to_bytes(4, "big") + SECRETS[endpoint.name]
 
 
 def good(transport: Transport) -> Canned:
     """An exchange from A to B in which nothing went wrong."""
-    asked = request(MESH, INDEX)
+    asked = formats.request_payload(MESH, INDEX)
     if transport is Transport.ICMP:
         sent = Header(transport, A.address, B.address, IDENTIFIER, INDEX, asked)
         reply = Header(transport, B.address, A.address, IDENTIFIER, INDEX, asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from dataclasses import replace
 
-from fixtures.probes.ledger import Attempt, Served, Step, Transport
+from fixtures.probes.delivery import Attempt, Served, Step, Transport
 from reports.model import Outcome
 from tests.unit.probes.canned import NAT, OTHERS_HOST, OUTGOING, OWN_PORT, TO_US, A, B, C, answer_of, sighting
 from tests.unit.probes.spoils import (
@@ -65,7 +65,7 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     "the sender itself refuses something": (
         ALL,
         lambda one: one.unanswered().adding(
-            sighting(Step.ERROR, A, OUTGOING, None, words="port unreachable", speaker=A.address)
+            sighting(Step.ERROR, A, OUTGOING, None, error="port unreachable", origin=A.address)
         ),
         Outcome.DELIVERED,
         "u2/a2 received it and did not answer",
@@ -305,7 +305,7 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         lambda one: icmp_error(B.address, "port unreachable", arrived=False)(one).adding(
             one.arrived._replace(endpoint="u1"),
             one.arrived._replace(kind=OTHERS_HOST),
-            sighting(Step.ERROR, B, TO_US, None, words="port unreachable", speaker=NAT),
+            sighting(Step.ERROR, B, TO_US, None, error="port unreachable", origin=NAT),
         ),
         Outcome.REJECTED,
         "10.32.0.22 says: port unreachable",
@@ -322,7 +322,7 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     "an error that never comes back": (
         ALL,
         lambda one: one.undelivered().adding(
-            sighting(Step.ERROR, C, TO_US, None, words="host unreachable", speaker=NAT)
+            sighting(Step.ERROR, C, TO_US, None, error="host unreachable", origin=NAT)
         ),
         Outcome.LOST,
         "never seen at the receiver",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from fixtures.probes.ledger import Served, Step, Transport
+from fixtures.probes.delivery import Served, Step, Transport
 from tests.unit.probes.canned import OTHERS_HOST, OUTGOING, OWN_PORT, TO_US, A, B, C, Canned, answer_of, sighting
 
 ICMP = Transport.ICMP
@@ -55,14 +55,14 @@ def reset(one: Canned, *, said_by_b: bool = True, seen_by_b: bool = True) -> Can
     if seen_by_b:
         made = made.adding(one.at(Step.SYN, B, outgoing=False))
     if said_by_b:
-        made = made.adding(sighting(Step.RESET, B, OUTGOING, header, speaker=B.address))
-    return made.adding(sighting(Step.RESET, A, TO_US, header, speaker=B.address))
+        made = made.adding(sighting(Step.RESET, B, OUTGOING, header, origin=B.address))
+    return made.adding(sighting(Step.RESET, A, TO_US, header, origin=B.address))
 
 
-def icmp_error(speaker: str, words: str, *, arrived: bool) -> Spoil:
+def icmp_error(origin: str, error: str, *, arrived: bool) -> Spoil:
     def spoil(one: Canned) -> Canned:
         made = one.unanswered() if arrived else one.undelivered()
-        return made.adding(sighting(Step.ERROR, A, TO_US, None, words=words, speaker=speaker))
+        return made.adding(sighting(Step.ERROR, A, TO_US, None, error=error, origin=origin))
 
     return spoil
 

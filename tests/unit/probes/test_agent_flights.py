@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 
 from fixtures.probes.agent import mesh as agent_mesh
-from fixtures.probes.agent.endpoint import ICMP, Endpoint
+from fixtures.probes.agent.endpoint import Endpoint
+from fixtures.probes.agent.formats import EDGE, ICMP
 
 AT_ONCE = 3
 WINDOW_S = 1.0
@@ -50,9 +51,7 @@ class Flights:
             Standing(), {"most_neighbours": 1000, "most_new": 1000, "most_flight": AT_ONCE} | bounds | words
         )
         self.mesh.endpoints = [cast(Endpoint, Target())]
-        orders = b"".join(
-            agent_mesh.EDGE.pack(index, 0, ICMP, 0, 0, 0, bytes([10, 0, 0, index]), 0) for index in range(count)
-        )
+        orders = b"".join(EDGE.pack(index, 0, ICMP, 0, 0, 0, bytes([10, 0, 0, index]), 0) for index in range(count))
         self.mesh.start({"window": WINDOW_S}, orders, lambda words, body: self.replies.append(words))
 
     def turn(self, after_s: float) -> float | None:

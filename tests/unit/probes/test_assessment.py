@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import struct
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -12,18 +11,16 @@ from typing import Any
 import pytest
 from scapy.layers.inet import IP, UDP
 
-from fixtures.probes import wire
+from fixtures.probes.agent.formats import RECORD, RESULT, SERVED, request_payload
 from fixtures.probes.assessment import assess
-from fixtures.probes.ledger import Delivery, Edge, Transport
+from fixtures.probes.delivery import Delivery, Edge, Transport
 from fixtures.probes.plan import Part, plan
 from lab.errors import HarnessError
 from reports.model import Outcome
 from tests.unit.probes.canned import MESH, NAT, OUTGOING, OWN_PORT, PORT, SECRETS, TO_US, A, B, answer_of
 
 EDGE = Edge(A, B, Transport.UDP)
-RESULT, SERVED = struct.Struct("!IdB4sHHH"), struct.Struct("!I4sH")
-"""What the agent writes of a probe's socket, and of a request that its server received."""
-ASKED, ANSWERED = wire.request(MESH, 0), answer_of(B, index=0)
+ASKED, ANSWERED = request_payload(MESH, 0), answer_of(B, index=0)
 Answer = tuple[dict[str, Any], bytes]
 
 
@@ -33,7 +30,7 @@ def packed(address: str) -> bytes:
 
 def packet(source: str, destination: str, ports: tuple[int, int], payload: bytes, kind: int) -> bytes:
     data = bytes(IP(src=source, dst=destination) / UDP(sport=ports[0], dport=ports[1]) / payload)
-    return wire.RECORD.pack(1.0, 0, kind, len(data)) + data
+    return RECORD.pack(1.0, 0, kind, len(data)) + data
 
 
 def answer(pieces: list[bytes], **words: object) -> Answer:
@@ -109,7 +106,7 @@ def test_a_recorder_that_dropped_packets_says_nothing(node: int, words: Mapping[
 
 
 def test_an_edge_of_which_no_agent_speaks() -> None:
-    with pytest.raises(HarnessError, match="node u1: no word of edge u1/a1->u2/a2-udp"):
+    with pytest.raises(HarnessError, match="node u1: its agent sent no result of edge u1/a1->u2/a2-udp"):
         assessed(answers(result=b""))
 
 
@@ -131,7 +128,9 @@ def test_a_full_table_of_neighbours_accuses_nobody(full: list[int | None]) -> No
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
 def test_an_agent_without_room_for_sockets_accuses_nobody(code: int) -> None:
     result = RESULT.pack(0, 1.0, 0, bytes(4), 0, code, 0)
-    with pytest.raises(HarnessError, match=r"node u1: no socket could be had for u1/a1->u2/a2-udp: Too many open"):
+    with pytest.raises(
+        HarnessError, match=r"node u1: its agent could not open a socket for u1/a1->u2/a2-udp: Too many"
+    ):
         assessed(answers(result=result))
     unsent = assessed(
         [answer([b"", b"", RESULT.pack(0, 1.0, 0, bytes(4), 0, errno.ENETUNREACH, 0)]), answer([b""] * 3)]

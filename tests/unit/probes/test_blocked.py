@@ -16,7 +16,7 @@ from fixtures.probes.blocked import (
     enforce_negative_claim,
     judge_attempts,
 )
-from fixtures.probes.ledger import Delivery, Step, Transport
+from fixtures.probes.delivery import Delivery, Step, Transport
 from fixtures.probes.mesh import Mesh
 from reports.model import NotProved, Outcome
 from tests.unit.probes.canned import OTHERS_HOST, OUTGOING, TO_US, A, B, C, Canned, good, sighting

@@ -14,17 +14,17 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
-from fixtures.probes import wire
+from fixtures.probes.agent.formats import RECORD, request_payload
 from fixtures.probes.book import Book
+from fixtures.probes.delivery import Edge, Header, Sighting, Step, Transport
 from fixtures.probes.frames import OWN_PORT, craft
 from fixtures.probes.judge import judge
-from fixtures.probes.ledger import Edge, Header, Sighting, Step, Transport
 from lab.errors import HarnessError
 from tests.unit.probes.canned import INDEX, MESH, NAT, OUTGOING, TO_US, A, B, answer_of, good
 
 EDGES = [Edge(A, B, transport) for transport in Transport for _ in range(3)]
 MAC = ("02:00:00:00:00:01", "02:00:00:00:00:02")
-ASKED = wire.request(MESH, INDEX)
+ASKED = request_payload(MESH, INDEX)
 PORT = 20777
 LAYERS: dict[Transport, Packet] = {
     Transport.ICMP: ICMP(id=OWN_PORT, seq=PORT),
@@ -36,13 +36,13 @@ LAYERS: dict[Transport, Packet] = {
 def record(packet: Packet | bytes, *, kind: int = TO_US, at: float = 1.5, keep: int | None = None) -> bytes:
     """One record as the agent writes it; `keep` bytes of the packet."""
     data = bytes(packet)[:keep]
-    return wire.RECORD.pack(at, 0, kind, len(data)) + data
+    return RECORD.pack(at, 0, kind, len(data)) + data
 
 
 def read(*records: bytes, endpoint: str = B.name, book: Book | None = None) -> dict[int, list[Sighting]]:
     book = Book(MESH, EDGES) if book is None else book
     book.add(endpoint, ["eth0"], b"".join(records))
-    book.settle()
+    book.assign_untagged()
     return dict(book.by_edge)
 
 
@@ -101,8 +101,8 @@ def test_what_was_cut_off_can_not_be_judged(transport: Transport, options: int) 
 
 
 FOREIGN: dict[str, Packet | bytes] = {
-    "another mesh": probe(Transport.UDP, wire.request(b"else", INDEX)),
-    "an edge that there is not": probe(Transport.UDP, wire.request(MESH, len(EDGES))),
+    "another mesh": probe(Transport.UDP, request_payload(b"else", INDEX)),
+    "an edge that there is not": probe(Transport.UDP, request_payload(MESH, len(EDGES))),
     "no tag": probe(Transport.UDP, b"x" * 16),
     "an empty datagram": probe(Transport.UDP, b""),
     "a later fragment": probe(Transport.UDP, frag=1),
@@ -176,8 +176,7 @@ def test_a_handshake_belongs_to_its_edge_even_when_it_was_rewritten() -> None:
         (Step.RESET, B.name),
     ]
     assert (
-        found[6][1].header == Header(Transport.TCP, NAT, B.address, 1024, PORT, b"")
-        and found[6][2].speaker == B.address
+        found[6][1].header == Header(Transport.TCP, NAT, B.address, 1024, PORT, b"") and found[6][2].origin == B.address
     )
 
 
@@ -198,7 +197,7 @@ def test_an_icmp_error_belongs_to_the_probe_it_quotes(kind: int, code: int, word
     foreign = record(error / bytes(ip() / UDP(sport=9, dport=PORT) / b""))
     short = record(error / bytes(probe(Transport.UDP))[:27])
     found = read(tagged, untagged, syn, foreign, short, endpoint=A.name, book=dialled())
-    assert {index: [(one.step, one.words, one.speaker) for one in seen] for index, seen in found.items()} == {
+    assert {index: [(one.step, one.error, one.origin) for one in seen] for index, seen in found.items()} == {
         index: [(Step.ERROR, words, NAT)] for index in (INDEX, 3, 6)
     }
 

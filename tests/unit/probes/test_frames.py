@@ -6,12 +6,12 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
+from fixtures.probes.agent.formats import request_payload
+from fixtures.probes.delivery import Edge, Transport
 from fixtures.probes.frames import OWN_PORT, craft, framed_edge, link_local, multicast_mac
-from fixtures.probes.ledger import Edge, Transport
-from fixtures.probes.wire import request
 from tests.unit.probes.canned import A, B
 
-PAYLOAD = request(b"mesh", 7)
+PAYLOAD = request_payload(b"mesh", 7)
 MACS = ("02:00:00:00:00:01", "02:00:00:00:00:02")
 PORTS = [0, 1, 53, 20777, 65535]
 
@@ -44,7 +44,7 @@ def test_an_ipv6_frame_equals_the_one_of_scapy(port: int) -> None:
 def test_a_frame_can_be_made_again_with_another_payload() -> None:
     addresses = ("10.32.0.65", "10.32.1.129")
     made = craft(Transport.UDP, interface="eth0", macs=MACS, addresses=addresses, port=53, description="")
-    other = request(b"mesh", 8)
+    other = request_payload(b"mesh", 8)
     head = Ether(src=MACS[0], dst=MACS[1]) / IP(src=addresses[0], dst=addresses[1]) / layer(Transport.UDP, 53)
     assert made.make(PAYLOAD) == bytes(head / PAYLOAD)
     assert made.make(other) == bytes(head / other)

@@ -1,4 +1,4 @@
-"""Judgement on canned ledgers: every outcome of DESIGN §3, and what looks like one and is another."""
+"""Judging canned records: every outcome of DESIGN §3, and cases that look like one outcome and are another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.probes.ledger import Attempt, Frame, Header, Served, Step, Transport
+from fixtures.probes.delivery import Attempt, Frame, Header, Served, Step, Transport
 from lab.errors import HarnessError
 from reports.model import NotProved, Outcome
 from tests.unit.probes.canned import NAT, OUTGOING, OWN_PORT, TO_US, A, B, Canned, answer_of, good, sighting
@@ -80,7 +80,7 @@ PLACES: dict[str, tuple[tuple[Transport, ...], Callable[[Canned], object]]] = {
     "u1/a1 sending": (ALL, lambda one: one.left),
     "u2/a2 receiving": (ALL, lambda one: one.arrived),
     "u2/a2 answering": (PORTS, lambda one: one.reply_left),
-    "u1/a1 hearing": (PORTS, lambda one: one.reply_arrived),
+    "u1/a1 getting the answer": (PORTS, lambda one: one.reply_arrived),
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.probes.ledger import Step, Transport
+from fixtures.probes.delivery import Step, Transport
 from lab.errors import HarnessError
 from reports.model import Outcome
 from tests.unit.probes.canned import B, answer_of, good

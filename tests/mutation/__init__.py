@@ -1,0 +1,1 @@
+"""Mutation testing of pure modules: does a unit test fail when a condition of the code is turned round?"""
