@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from lab.access import operations
+
 from ..overlays.vxlan import UDP_PORT
-from .model import SWITCH, Action, Fault, Plan, Site, Where
+from .model import SWITCH, TABLE, Action, Fault, Plan, Site, Where, load_rules
 
 UNREACHED = (
     "NET-1 NET-2 NET-3 NET-5 NET-7 ISO-2 HOST-2 HOST-3 HOST-4 PATH-1 PATH-2 PATH-3 PATH-4 PATH-5 PATH-6 "
@@ -105,19 +107,9 @@ def _hop(site: Site) -> list[Action]:
 
 
 def _partition(site: Site) -> list[Action]:
-    """The switch passes nothing between the node and the others; who runs the tests still reaches all."""
-    others = ", ".join(f'"port-{node.name}"' for node in site.others)
-    mine = f'"port-{site.node.name}"'
-    name = "bridge flatnet_fault"
-    rules = f"iifname {mine} oifname {{ {others} }} drop\niifname {{ {others} }} oifname {mine} drop"
-    return [
-        Action(
-            SWITCH,
-            f"nft -f - <<'RULES'\ntable {name} {{\n"
-            f"chain forward {{ type filter hook forward priority -210;\n{rules}\n}}\n}}\nRULES",
-            f"nft add table {name}; nft delete table {name}",
-        )
-    ]
+    """The switch passes nothing between the node and the others; the runner still reaches all."""
+    rules = operations.cut_rules(list(site.cluster.nodes), [site.node.name], TABLE)
+    return [Action(SWITCH, load_rules(rules), load_rules(operations.heal_rules(TABLE)))]
 
 
 def _fault(name: str, imitates: str, source: str, rule: str, must: str, kind: str = "", may: str = "") -> Fault:
