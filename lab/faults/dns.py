@@ -1,9 +1,9 @@
-"""Faults of promise 4: names that lead to the wrong place, to nothing, or too late."""
+"""Faults of promise 4: names that lead to a wrong address, to nothing, or too late."""
 
 from __future__ import annotations
 
 from .expose import NAMES
-from .model import Action, Fault, Plan, Site, Where
+from .model import ANY_OVERLAY, Action, Fault, Plan, Site, Where
 
 PROXY_PORT = 5300
 CONSUL_RETURNS_S = 60
@@ -104,10 +104,11 @@ FAULTS = (
         "https://github.com/hashicorp/nomad/issues/3599",
         registered("flatnet-fault-node", "node", 8081),
         must_fail=("DNS-1",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "stale-instance",
-        "An instance that is long gone is still registered.",
+        "An instance that no longer exists is still registered.",
         "https://github.com/hashicorp/nomad/issues/810",
         registered("flatnet-fault-stale", "gone", 8081),
         must_fail=("DNS-1",),
@@ -121,6 +122,7 @@ FAULTS = (
         must_fail=("DNS-4",),
         may_fail=("DNS-7", "DNS-8", "DNS-9"),
         kind=("SRV",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "instance-missing",
@@ -129,6 +131,7 @@ FAULTS = (
         _proxy("missing"),
         must_fail=("DNS-1",),
         may_fail=_but("DNS-1"),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "critical-served",
@@ -137,15 +140,17 @@ FAULTS = (
         _proxy("critical"),
         must_fail=("DNS-3",),
         may_fail=("DNS-1", "DNS-2", "DNS-5", "DNS-6", "DNS-8", "DNS-9"),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "dns-delayed",
-        "Answers come two seconds late.",
+        "Answers arrive two seconds late.",
         "https://github.com/kubernetes/kubernetes/issues/62628",
         _proxy("delay"),
         must_fail=("DNS-1",),
         may_fail=_but("DNS-1"),
         kind=("no answer",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "aaaa-garbage",
@@ -154,22 +159,25 @@ FAULTS = (
         _proxy("garbage"),
         must_fail=("DNS-5",),
         kind=("AAAA",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "tcp-53-blocked",
-        "DNS passes over UDP only, so large answers are never complete.",
+        "DNS works over UDP only, so that large answers are never complete.",
         "https://github.com/coredns/coredns/issues/844",
         _tcp_53,
         must_fail=("DNS-8",),
         may_fail=("DNS-9",),
         kind=("tcp",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "consul-server-dead",
-        "One of three servers of Consul is down, which the others bear.",
+        "One of three servers of Consul is down, and the other two go on.",
         "https://github.com/hashicorp/consul/issues/1554",
         _server_dead,
         must_fail=("CP-2",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "no-leader",
@@ -180,5 +188,6 @@ FAULTS = (
         may_fail=("CP-4", *NAMES),
         where=Where.ALL,
         kind=("leader", "voters"),
+        overlays=ANY_OVERLAY,
     ),
 )
