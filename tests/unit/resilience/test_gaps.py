@@ -89,6 +89,10 @@ def test_an_edge_that_fails_often_stopped_though_it_worked_in_between() -> None:
     assert find_stops(find_gaps(rounds(*broken[2:]))) == ()
 
 
+def test_three_failed_rounds_of_an_edge_are_often() -> None:
+    assert len(find_stops(find_gaps(rounds((EDGE,), (), (EDGE,), (), (EDGE,), ())))) == 3
+
+
 def test_a_long_gap_does_not_make_stops_of_another_edges_losses() -> None:
     stops = find_stops(find_gaps(rounds((EDGE,), (EDGE,), (EDGE, OTHER), ())))
     assert [gap.edge for gap in stops] == [EDGE]
