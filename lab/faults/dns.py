@@ -91,7 +91,7 @@ def _no_leader(site: Site) -> list[Action]:
     """Every server drops the others' raft traffic; gossip, names and HTTP go on."""
     chain = "chain input { type filter hook input priority filter - 10;\niif != lo tcp dport 8300 drop\n}"
     closed = [site.table(chain, node=node) for node in site.cluster.nodes.values()]
-    # Injected when the leader has noticed that nobody follows. Undone in reverse order, so healed when one leads again.
+    # Injected when the leader has lost its followers. Undone in reverse order, so healed when there is a leader again.
     leads_again = Action(site.node.name, "true", consul_ready(site))
     leads_no_more = Action(site.node.name, _leaderless(site), "true")
     return [leads_again, *closed, leads_no_more]

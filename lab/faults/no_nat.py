@@ -103,7 +103,7 @@ FAULTS = (
     ),
     Fault(
         "address-unlike-docker",
-        "A container has another address than Docker says, so that the address from Docker reaches nobody.",
+        "A container has another address than Docker says, so that nothing answers at the address from Docker.",
         "https://github.com/Capgemini/Apollo/pull/504",
         _unlike_docker,
         must_fail=("NET-3",),

@@ -17,7 +17,7 @@ UNREACHED = (
 
 
 def _but(*requirements: str) -> tuple[str, ...]:
-    return tuple(one for one in UNREACHED if one not in requirements)
+    return tuple(name for name in UNREACHED if name not in requirements)
 
 
 def _forwarded(rule: str) -> Plan:

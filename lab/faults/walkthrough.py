@@ -21,7 +21,8 @@ until = time.monotonic() + patience
 while True:
     question = urllib.request.Request(f"http://{api}/report", headers={"Accept": "application/json"})
     router = json.load(direct.open(question, timeout=10))["Router"]
-    states = [one["State"] for one in router["Connections"] or () if one["Address"].split(":")[0] == peer]
+    found = router["Connections"] or ()  # null while there is none
+    states = [each["State"] for each in found if each["Address"].split(":")[0] == peer]
     if ("established" in states) == wanted:
         break
     if time.monotonic() > until:

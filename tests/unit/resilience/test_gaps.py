@@ -129,26 +129,26 @@ def test_stops_are_counted_in_the_first_line_and_listed_up_to_a_number() -> None
 
 def test_edges_between_other_nodes_are_watched() -> None:
     watched = watched_edges(EDGES, ["u3"], both_sides=False)
-    assert {str(one) for one in watched} == {
+    assert {str(watched_edge) for watched_edge in watched} == {
         f"{PLACES[source]}/{source}->{PLACES[destination]}/{destination}-udp"
         for source, destination in permutations(("a1", "a2", "a3"), 2)
     }
 
 
 def test_at_a_partition_edges_on_either_side_are_watched_and_none_across() -> None:
-    watched = {str(one) for one in watched_edges(EDGES, ["u1"], both_sides=True)}
+    watched = {str(watched_edge) for watched_edge in watched_edges(EDGES, ["u1"], both_sides=True)}
     assert watched == {
         "u1/a1->u1/a2-udp", "u1/a2->u1/a1-udp", "u2/a3->u3/a4-udp", "u3/a4->u2/a3-udp",
     }  # fmt: skip
-    assert {str(one) for one in watched_edges(EDGES, ["u1"], both_sides=False)} == {
+    assert {str(watched_edge) for watched_edge in watched_edges(EDGES, ["u1"], both_sides=False)} == {
         "u2/a3->u3/a4-udp", "u3/a4->u2/a3-udp",
     }  # fmt: skip
 
 
 def test_a_cut_separates_edges_that_cross_it_from_those_beside_it() -> None:
     across, beside = split_at_cut(EDGES, "u1")
-    assert all((one.source.node == "u1") != (one.destination.node == "u1") for one in across)
-    assert {str(one) for one in beside} == {str(one) for one in watched_edges(EDGES, ["u1"], both_sides=True)}
+    assert all((crossing.source.node == "u1") != (crossing.destination.node == "u1") for crossing in across)
+    assert {str(edge) for edge in beside} == {str(edge) for edge in watched_edges(EDGES, ["u1"], both_sides=True)}
     assert len(across) + len(beside) == len(EDGES)
 
 
