@@ -185,7 +185,8 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _faults(options: argparse.Namespace) -> None:
     for fault in FAULTS.values():
-        print(f"{fault.name:<34} {', '.join(fault.must_fail) or 'nothing':<22} {fault.imitates}")
+        must_fail = ", ".join(fault.must_fail) or "nothing"
+        print(f"{fault.name:<34} {must_fail:<22} {fault.applies_to:<22} {fault.imitates}")
 
 
 def _inject(options: argparse.Namespace) -> None:

@@ -1,23 +1,26 @@
-"""What an accident or an operator does to a cluster: power, the engine, a cut in the underlay.
+"""What an accident or an operator does to a cluster: power, the Docker engine, a cut in the underlay.
 
-Every act returns when it is done, can be undone, and undoing what was not done is no error.
+Each function returns when its command has ended. Everything here can be undone, and undoing what was
+not done is not an error.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from lab.embedded.supervisor import PORT
 from lab.errors import HarnessError
 from lab.inventory import Inventory, Node
+from lab.underlay import switch_port
 
 from .cluster import NodeAccess
 
 POWER_TIMEOUT_S = 120.0
 SERVICE_TIMEOUT_S = 60.0
-_CUT = "flatnet-cut"
+SWITCH_TIMEOUT_S = 20.0
+CUT_TABLE = "flatnet-cut"
+"""Name of the packet-filter table at the switch that holds a cut."""
 
 
 def stop_docker(node: NodeAccess) -> None:
@@ -31,61 +34,81 @@ def start_docker(node: NodeAccess) -> None:
 
 
 def power_off(node: Node) -> None:
-    """Take the node away at once. Raises HarnessError when the inventory has no power for it."""
-    _run(node, "off")
+    """Take the node away without a shutdown. Raises HarnessError when the inventory has no power for it."""
+    _switch_power(node, "off")
 
 
 def power_on(node: Node) -> None:
-    """Bring the node back; its daemons may not answer yet."""
-    _run(node, "on")
+    """Bring the node back; its daemons may not answer yet. Raises HarnessError likewise."""
+    _switch_power(node, "on")
 
 
-def _run(node: Node, which: str) -> None:
+def _switch_power(node: Node, position: str) -> None:
     if node.power is None:
-        raise HarnessError(f"node {node.name}: the inventory has no `power` for it")
-    command = node.power.off if which == "off" else node.power.on
+        raise HarnessError(f"node {node.name}: the inventory has no `power` for it; add `power.off` and `power.on`")
+    command = node.power.off if position == "off" else node.power.on
     checkout = Path(__file__).resolve().parents[2]
     try:
         done = subprocess.run(
             command, cwd=checkout, capture_output=True, text=True, timeout=POWER_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise HarnessError(f"node {node.name}: power.{which}: {error}") from None
+        raise HarnessError(f"node {node.name}: power.{position}: {error}") from None
     if done.returncode != 0:
-        raise HarnessError(f"node {node.name}: power.{which}: {' '.join(command)}: {done.stderr.strip()}")
+        raise HarnessError(f"node {node.name}: power.{position}: {' '.join(command)}: {done.stderr.strip()}")
 
 
 def cut(inventory: Inventory, side: Collection[str]) -> None:
-    """Let nothing pass at the switch between the nodes of `side` and the other nodes; the runner reaches all.
+    """Drop at the switch everything between the nodes named in `side` and the other nodes.
 
-    Raises HarnessError when the inventory has no switch, or its packet filter refuses.
+    The runner still reaches all of them. Raises HarnessError when the inventory has no switch, or nft fails.
     """
-    here = ", ".join(f'"{PORT}{node.name}"' for node in inventory.nodes if node.name in side)
-    there = ", ".join(f'"{PORT}{node.name}"' for node in inventory.nodes if node.name not in side)
-    _filter(
-        inventory,
-        f"""
-        table bridge {_CUT} {{
-            chain forward {{
-                type filter hook forward priority 0;
-                iifname {{ {here} }} oifname {{ {there} }} counter drop
-                iifname {{ {there} }} oifname {{ {here} }} counter drop
-            }}
-        }}""",
-    )
+    _load_filter(inventory, cut_rules([node.name for node in inventory.nodes], side))
 
 
 def heal(inventory: Inventory) -> None:
-    """Take the cut away."""
-    _filter(inventory, f"table bridge {_CUT}\ndelete table bridge {_CUT}")
+    """Take the cut away. Raises HarnessError likewise."""
+    _load_filter(inventory, heal_rules())
 
 
-def _filter(inventory: Inventory, rules: str) -> None:
-    if inventory.runner.switch is None:
-        raise HarnessError("the inventory has no runner.switch where the underlay could be cut")
-    done = subprocess.run(
-        ["nsenter", f"--net={inventory.runner.switch}", "nft", "-f", "-"],
-        input=rules, capture_output=True, text=True, timeout=20, check=False,
-    )  # fmt: skip
+def cut_rules(nodes: Sequence[str], side: Collection[str], table: str = CUT_TABLE) -> str:
+    """Rules for `nft -f` that drop at the switch what passes between `side` and the rest of `nodes` (names)."""
+    here = ", ".join(f'"{switch_port(name)}"' for name in nodes if name in side)
+    there = ", ".join(f'"{switch_port(name)}"' for name in nodes if name not in side)
+    return f"""\
+table bridge {table} {{
+    chain forward {{
+        type filter hook forward priority 0;
+        iifname {{ {here} }} oifname {{ {there} }} counter drop
+        iifname {{ {there} }} oifname {{ {here} }} counter drop
+    }}
+}}
+"""
+
+
+def heal_rules(table: str = CUT_TABLE) -> str:
+    """Rules for `nft -f` that remove what `cut_rules` added, whether it is there or not."""
+    return f"table bridge {table}\ndelete table bridge {table}\n"
+
+
+def run_at_switch(
+    inventory: Inventory, command: Sequence[str], stdin: str, *, timeout_s: float = SWITCH_TIMEOUT_S
+) -> None:
+    """Run a command in the switch's network namespace. Raises HarnessError when there is no switch, or it fails."""
+    switch = inventory.runner.switch
+    if switch is None:
+        raise HarnessError("runner.switch: the inventory has none where the underlay could be cut; only a lab has one")
+    try:
+        done = subprocess.run(
+            ["nsenter", f"--net={switch}", *command],
+            input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise HarnessError(f"runner.switch {switch}: {command[0]}: {error}") from None
     if done.returncode != 0:
-        raise HarnessError(f"runner.switch {inventory.runner.switch}: nft: {done.stderr.strip()}")
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise HarnessError(f"runner.switch {switch}: {command[0]}: {lines[0]}")
+
+
+def _load_filter(inventory: Inventory, rules: str) -> None:
+    run_at_switch(inventory, ["nft", "-f", "-"], rules)

@@ -23,6 +23,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lab.underlay import switch_port
+
 from . import cgroups
 from .namespaces import (
     CLONE_NEWCGROUP,
@@ -43,8 +45,6 @@ from .node import become_node
 BRIDGE = "lan"
 STAY = b"stay"
 """What the owner writes into the pipe so that the lab outlives it."""
-PORT = "port-"
-"""Prefix of the switch's ports: the end of a node's cable is called by it and the node's name."""
 
 
 def launch(state: Path) -> int:
@@ -212,7 +212,7 @@ class Supervisor:
         different processes to different releases of iproute2: to the kernel, one of the caller's PID namespace;
         to iproute2 since 6.12, which opens /proc/NUMBER/ns/net itself, one of the machine's.
         """
-        port = _port(name)
+        port = switch_port(name)
         _ip(
             [
                 f"link add {port} type veth peer name eth0 netns /proc/{pid}/ns/net",
@@ -259,7 +259,7 @@ class Supervisor:
             pids = self.nodes.get(name)
             if pids is None:
                 return {"error": f"node {name!r} is not running"}
-            _ip([f"link delete {_port(name)}"])  # first of all, so that the node cannot take leave of its peers
+            _ip([f"link delete {switch_port(name)}"])  # first of all, so that the node cannot take leave of its peers
             os.kill(pids["inner"], signal.SIGKILL)
             os.waitpid(pids["inner"], 0)  # returns when the kernel has ended the whole node
             del self.nodes[name]
@@ -272,11 +272,6 @@ class Supervisor:
             self._publish()
             return {"ok": True, "pid": self.nodes[name]["outer"]}
         return {"error": f"unknown operation {operation!r}"}
-
-
-def _port(name: str) -> str:
-    """The switch's end of a node's cable."""
-    return f"{PORT}{name}"
 
 
 def _reset_signals() -> None:

@@ -1,8 +1,8 @@
-"""Real faults that a lab can be given, and healed of."""
+"""Real faults that can be injected into a lab, and healed."""
 
 from __future__ import annotations
 
-from . import benign, control_plane, dns, expose, isolation, no_nat, path, resilience
+from . import benign, control_plane, dns, expose, isolation, no_nat, path, resilience, walkthrough, workloads
 from .model import Fault, Site, Where
 from .register import Injected, choose, heal, inject, injected
 
@@ -13,7 +13,9 @@ _ALL = (
     *isolation.FAULTS,
     *dns.FAULTS,
     *control_plane.FAULTS,
+    *workloads.FAULTS,
     *resilience.FAULTS,
+    *walkthrough.FAULTS,
     *benign.FAULTS,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}

@@ -1,11 +1,11 @@
-"""Changes that break no promise: nobody may be accused for them."""
+"""Changes that must not fail any requirement."""
 
 from __future__ import annotations
 
 from lab.embedded.images import DEMO_IMAGE
 
 from .dns import registered
-from .model import Action, Fault, Plan, Site
+from .model import ANY_OVERLAY, Action, Fault, Plan, Site
 
 HOST = "https://docs.docker.com/engine/network/"
 
@@ -19,7 +19,7 @@ def _container(site: Site) -> list[Action]:
 
 
 def _service(site: Site) -> list[Action]:
-    """Consul's own HTTP port of the node, under a second name: it is served where the name leads."""
+    """Register the HTTP port of the node's Consul under a second name, which leads to where it is served."""
     assert site.inventory.consul is not None
     return registered("bystander", "node", site.inventory.consul.http_port)(site)
 
@@ -33,7 +33,7 @@ def _tunnel(site: Site) -> list[Action]:
 
 
 def _mac(site: Site) -> list[Action]:
-    """Of the bridge: what containers and nodes have learned of it must not matter for long."""
+    """Change the bridge's MAC address: what containers and nodes have learned about it must not matter for long."""
     bridge = site.overlay.bridge(site.subnets[0])
     now = site.node.run(["cat", f"/sys/class/net/{bridge}/address"]).stdout.strip()
     return site.on_node(f"ip link set {bridge} address 02:0b:ad:c0:ff:ee", f"ip link set {bridge} address {now}")
@@ -51,20 +51,34 @@ def _foreign_rule(site: Site) -> list[Action]:
     return [site.table(chain)]
 
 
-def _benign(name: str, imitates: str, source: str, plan: Plan, needs: str = "") -> Fault:
-    return Fault(name, imitates, source, plan, must_fail=(), needs=needs)
+def _benign(
+    name: str, imitates: str, source: str, plan: Plan, *, overlays: tuple[str, ...] = ANY_OVERLAY, needs: str = ""
+) -> Fault:
+    return Fault(name, imitates, source, plan, must_fail=(), overlays=overlays, needs=needs)
 
 
 FAULTS = (
-    _benign("extra-container", "Somebody else's container runs in the subnet.", HOST, _container),
+    _benign(
+        "extra-container",
+        "A container that is not part of the run is in the subnet.",
+        HOST,
+        _container,
+        overlays=("vxlan",),
+    ),
     _benign(
         "extra-service",
-        "Somebody else's service is registered, and serves where its name leads.",
+        "A service that is not part of the run is registered, and is served where its name leads.",
         "https://developer.hashicorp.com/consul/docs",
         _service,
     ),
-    _benign("extra-vxlan", "Another VXLAN ends on the node.", "https://www.rfc-editor.org/rfc/rfc7348", _tunnel),
-    _benign("changed-mac", "The bridge has another MAC address.", "https://www.rfc-editor.org/rfc/rfc826", _mac),
+    _benign("extra-vxlan", "The node is an end of another VXLAN.", "https://www.rfc-editor.org/rfc/rfc7348", _tunnel),
+    _benign(
+        "changed-mac",
+        "The bridge has another MAC address.",
+        "https://www.rfc-editor.org/rfc/rfc826",
+        _mac,
+        overlays=("vxlan",),
+    ),
     _benign(
         "higher-latency",
         "The underlay takes 20 ms longer.",
@@ -74,7 +88,7 @@ FAULTS = (
     ),
     _benign(
         "foreign-filter-rule",
-        "A packet filter rule of somebody else's, which matches nothing of the overlay.",
+        "The node has a packet filter rule that matches nothing of the overlay.",
         "https://wiki.nftables.org/",
         _foreign_rule,
     ),

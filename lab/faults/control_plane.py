@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .expose import NAMES
-from .model import Action, Fault, Site
+from .model import ANY_OVERLAY, Action, Fault, Site
 from .path import UNREACHED
 
 
@@ -45,7 +45,7 @@ def _contradiction(site: Site) -> list[Action]:
 FAULTS = (
     Fault(
         "overlay-peer-missing",
-        "A node has forgotten one peer: what it floods no longer goes there.",
+        "A node's flood list lacks one peer, so that broadcasts do not reach it.",
         "https://github.com/moby/moby/issues/52661",
         _peer_missing,
         must_fail=("CP-1",),
@@ -53,11 +53,12 @@ FAULTS = (
     ),
     Fault(
         "two-peers-one-identity",
-        "A node cloned from another one passes for it.",
+        "A node was cloned from another one, with its identity.",
         "https://github.com/weaveworks/weave/issues/2427",
         _twin,
         must_fail=("CP-4",),
         kind=("share",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "ip-forward-off",
@@ -67,10 +68,11 @@ FAULTS = (
         must_fail=("CP-5",),
         may_fail=("HOST-2", "HOST-3", "HOST-4", "PATH-1", *NAMES),
         kind=("ip_forward",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "rp-filter-strict",
-        "Strict reverse path filtering drops what comes by another way than its answer goes.",
+        "Strict reverse path filtering drops packets whose replies would take another interface.",
         "https://github.com/containers/netavark/pull/962",
         _strict,
         must_fail=("HOST-4",),
@@ -78,7 +80,7 @@ FAULTS = (
     ),
     Fault(
         "nft-legacy-contradiction",
-        "One packet filter back end lets the overlay's packets out, the other one drops them.",
+        "One packet filter back end accepts the overlay's packets, the other one drops them.",
         "https://github.com/kubernetes/kubernetes/issues/71305",
         _contradiction,
         must_fail=("CP-5",),

@@ -1,27 +1,44 @@
-"""Faults of promise 4: names that lead to the wrong place, to nothing, or too late."""
+"""Faults of promise 4: names that lead to a wrong address, to nothing, or too late."""
 
 from __future__ import annotations
 
 from .expose import NAMES
-from .model import Action, Fault, Plan, Site, Where
+from .model import ANY_OVERLAY, Action, Fault, Plan, Site, Where
 
 PROXY_PORT = 5300
 CONSUL_RETURNS_S = 60
+LED, LEADERLESS = 0, 3
+"""Exit statuses of the question for a leader; 1 is Python's own, for an exception."""
 
 
 def _but(*requirements: str) -> tuple[str, ...]:
-    return tuple(one for one in NAMES if one not in requirements)
+    return tuple(name for name in NAMES if name not in requirements)
 
 
-def consul_settled(site: Site) -> str:
-    """A script that ends when the node's Consul knows a leader; fails when that takes too long."""
+def _until_leader_is(site: Site, wanted: int, failure: str) -> str:
+    """A script that ends when the question for Consul's leader has the wanted exit status; fails with a line if not.
+
+    The statuses are LED and LEADERLESS; a Consul that does not answer has neither.
+    """
     assert site.inventory.consul is not None
     address = f"http://127.0.0.1:{site.inventory.consul.http_port}/v1/status/leader"
-    look = f"import urllib.request as u; assert len(u.urlopen('{address}', timeout=2).read()) > 4"
+    # The answer is an address in quotes, or "" without a leader (Consul documentation: status).
+    length = f"len(u.urlopen('{address}', timeout=2).read())"
+    ask = f"import sys, urllib.request as u; sys.exit({LED} if {length} > 4 else {LEADERLESS})"
     return (
-        f'for look in $(seq {CONSUL_RETURNS_S * 5}); do python3 -c "{look}" 2>/dev/null && exit 0; sleep 0.2; done; '
-        "echo 'Consul knows no leader' >&2; exit 1"
+        f'for try in $(seq {CONSUL_RETURNS_S * 5}); do status={LED}; python3 -c "{ask}" 2>/dev/null || status=$?\n'
+        f"test $status = {wanted} && exit 0; sleep 0.2; done; echo '{failure}' >&2; exit 1"
     )
+
+
+def consul_ready(site: Site) -> str:
+    """A script that ends when the node's Consul knows a leader; fails when that takes too long."""
+    return _until_leader_is(site, LED, "Consul knows no leader")
+
+
+def _leaderless(site: Site) -> str:
+    """A script that ends when the node's Consul knows no leader any more; fails when that takes too long."""
+    return _until_leader_is(site, LEADERLESS, "Consul still knows a leader, or does not answer")
 
 
 def registered(name: str, address: str, port: int) -> Plan:
@@ -54,7 +71,7 @@ def _proxy(mode: str) -> Plan:
             f"chain before {{ type nat hook prerouting priority dstnat - 10;\n{lines}\n}}\n"
             f"chain out {{ type nat hook output priority -110;\n{lines}\n}}"
         )
-        daemon = site.daemon("names", "names.py", mode, str(PROXY_PORT), site.node.address)
+        daemon = site.daemon("names", "names.py", mode, str(PROXY_PORT), site.node.address, packages=("dns",))
         return [*daemon, site.table(chains)]
 
     return plan
@@ -66,28 +83,18 @@ def _tcp_53(site: Site) -> list[Action]:
 
 def _server_dead(site: Site) -> list[Action]:
     commands = site.node.node.commands
-    back = f"{commands.start_consul}\n{consul_settled(site)}"
+    back = f"{commands.start_consul}\n{consul_ready(site)}"
     return site.on_node(commands.stop_consul, back)
 
 
 def _no_leader(site: Site) -> list[Action]:
-    """No server hears another's raft traffic; gossip, names and HTTP go on."""
+    """Every server drops the others' raft traffic; gossip, names and HTTP go on."""
     chain = "chain input { type filter hook input priority filter - 10;\niif != lo tcp dport 8300 drop\n}"
     closed = [site.table(chain, node=node) for node in site.cluster.nodes.values()]
-    # It is in when a leader has noticed that nobody follows. Undone in reverse: the first one last.
-    noticed = Action(site.node.name, _leaderless(site), "true")
-    return [Action(site.node.name, "true", consul_settled(site)), *closed, noticed]
-
-
-def _leaderless(site: Site) -> str:
-    """A script that ends when the node's Consul knows no leader any more; fails when that takes too long."""
-    assert site.inventory.consul is not None
-    address = f"http://127.0.0.1:{site.inventory.consul.http_port}/v1/status/leader"
-    look = f"import urllib.request as u; print(len(u.urlopen('{address}', timeout=2).read()))"
-    return (
-        f'for look in $(seq {CONSUL_RETURNS_S * 5}); do test "$(python3 -c "{look}" 2>/dev/null)" -gt 4 2>/dev/null'
-        " || exit 0; sleep 0.2; done; echo 'Consul still knows a leader' >&2; exit 1"
-    )
+    # Injected when the leader has lost its followers. Undone in reverse order, so healed when there is a leader again.
+    leads_again = Action(site.node.name, "true", consul_ready(site))
+    leads_no_more = Action(site.node.name, _leaderless(site), "true")
+    return [leads_again, *closed, leads_no_more]
 
 
 FAULTS = (
@@ -97,10 +104,11 @@ FAULTS = (
         "https://github.com/hashicorp/nomad/issues/3599",
         registered("flatnet-fault-node", "node", 8081),
         must_fail=("DNS-1",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "stale-instance",
-        "An instance that is long gone is still registered.",
+        "An instance that no longer exists is still registered.",
         "https://github.com/hashicorp/nomad/issues/810",
         registered("flatnet-fault-stale", "gone", 8081),
         must_fail=("DNS-1",),
@@ -114,6 +122,7 @@ FAULTS = (
         must_fail=("DNS-4",),
         may_fail=("DNS-7", "DNS-8", "DNS-9"),
         kind=("SRV",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "instance-missing",
@@ -122,6 +131,7 @@ FAULTS = (
         _proxy("missing"),
         must_fail=("DNS-1",),
         may_fail=_but("DNS-1"),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "critical-served",
@@ -130,15 +140,17 @@ FAULTS = (
         _proxy("critical"),
         must_fail=("DNS-3",),
         may_fail=("DNS-1", "DNS-2", "DNS-5", "DNS-6", "DNS-8", "DNS-9"),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "dns-delayed",
-        "Answers come two seconds late.",
+        "Answers arrive two seconds late.",
         "https://github.com/kubernetes/kubernetes/issues/62628",
         _proxy("delay"),
         must_fail=("DNS-1",),
         may_fail=_but("DNS-1"),
         kind=("no answer",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "aaaa-garbage",
@@ -147,22 +159,25 @@ FAULTS = (
         _proxy("garbage"),
         must_fail=("DNS-5",),
         kind=("AAAA",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "tcp-53-blocked",
-        "DNS passes over UDP only, so large answers are never complete.",
+        "DNS works over UDP only, so that large answers are never complete.",
         "https://github.com/coredns/coredns/issues/844",
         _tcp_53,
         must_fail=("DNS-8",),
         may_fail=("DNS-9",),
         kind=("tcp",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "consul-server-dead",
-        "One of three servers of Consul is down, which the others bear.",
+        "One of three servers of Consul is down, and the other two go on.",
         "https://github.com/hashicorp/consul/issues/1554",
         _server_dead,
         must_fail=("CP-2",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "no-leader",
@@ -173,5 +188,6 @@ FAULTS = (
         may_fail=("CP-4", *NAMES),
         where=Where.ALL,
         kind=("leader", "voters"),
+        overlays=ANY_OVERLAY,
     ),
 )

@@ -1,8 +1,8 @@
-"""Faults of promise 2: the way between nodes and containers."""
+"""Faults of promise 2: reachability between nodes and containers."""
 
 from __future__ import annotations
 
-from .model import PLACE, Action, Fault, Site
+from .model import ANY_OVERLAY, PLACE, Action, Fault, Site
 
 NAMES = "DNS-1 DNS-2 DNS-3 DNS-4 DNS-5 DNS-6 DNS-7 DNS-8 DNS-9 DNS-10 DNS-11 DNS-12".split()
 
@@ -27,7 +27,7 @@ def _masquerade_in(site: Site) -> list[Action]:
 
 
 def _open_before(site: Site) -> list[Action]:
-    """An address of its own that `hide`, which takes those of scope global, does not know.
+    """Give the node an address that `hide`, which removes those of scope global, leaves in place.
 
     Its prefix is another one: the kernel lets addresses of one prefix have one scope only.
     """
@@ -40,7 +40,7 @@ def _open_before(site: Site) -> list[Action]:
 
 
 def _strangers(site: Site) -> list[Action]:
-    """Whatever the engine or the overlay keeps out at the NIC is let in before they are asked."""
+    """Accept what arrives at the NIC for containers, before the rules of engine and overlay."""
     nic = site.node.node.interface
     script, undo = [], []
     for program in ("iptables-nft", "iptables-legacy"):
@@ -53,7 +53,7 @@ def _strangers(site: Site) -> list[Action]:
 
 
 def _hide_leaves_route(site: Site) -> list[Action]:
-    """The node's `ip` takes an address away and puts the route back, as a hide that knows only addresses."""
+    """Replace the node's `ip` by one that puts the route back after the address was removed."""
     bridge, whole = site.overlay.bridge(site.subnets[0]), site.overlay.subnets[site.subnets[0]]
     here = f"{PLACE}/hide"
     program = site.node.run("readlink -f $(command -v ip)").stdout.strip()
@@ -80,7 +80,7 @@ mount --bind {here}/forgetful {program}""",
 FAULTS = (
     Fault(
         "route-missing",
-        "A restart of the network took the node's route to the containers.",
+        "A restart of the network removed the node's route to the containers.",
         "https://github.com/openshift/origin/issues/1089",
         _route_missing,
         must_fail=("HOST-2",),
@@ -88,7 +88,7 @@ FAULTS = (
     ),
     Fault(
         "masquerade-towards-containers",
-        "The node hides behind a translated source when it talks to containers.",
+        "The node's own packets to containers have their source translated.",
         "https://github.com/flannel-io/flannel/pull/327",
         _masquerade_in,
         must_fail=("HOST-3",),
@@ -97,7 +97,7 @@ FAULTS = (
     ),
     Fault(
         "open-before-expose",
-        "The node has a way to the containers though nobody exposed it.",
+        "The node reaches the containers although it is not exposed.",
         "https://github.com/weaveworks/weave/issues/1076",
         _open_before,
         must_fail=("HOST-1",),
@@ -105,15 +105,16 @@ FAULTS = (
     ),
     Fault(
         "open-to-strangers",
-        "A node forwards for a machine that is none, so that containers answer to the whole LAN.",
+        "A node forwards packets from machines that are not nodes, so that the whole LAN reaches containers.",
         "https://github.com/moby/moby/issues/45610",
         _strangers,
         must_fail=("HOST-6",),
         kind=("stranger",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "hide-leaves-route",
-        "Hiding takes the node's address and forgets its route.",
+        "Hiding the node removes its address, but not its route.",
         "https://github.com/weaveworks/weave/issues/1249",
         _hide_leaves_route,
         must_fail=("HOST-5",),

@@ -1,4 +1,4 @@
-"""Faults of promise 5: ways from one subnet into another."""
+"""Faults of promise 5: paths from one subnet into another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LEAKS = "ISO-1 ISO-3 ISO-4 ISO-5 ISO-6 ISO-7 ISO-9".split()
 
 
 def _leaks(*must: str) -> tuple[str, ...]:
-    return tuple(one for one in LEAKS if one not in must)
+    return tuple(name for name in LEAKS if name not in must)
 
 
 def _between(site: Site) -> tuple[str, str]:
@@ -44,7 +44,7 @@ def _cable(site: Site) -> list[Action]:
 
 
 def _cable_without(site: Site, *matches: str) -> list[Action]:
-    """A cable that drops what matches."""
+    """A cable between two bridges that drops what matches."""
     rules = "\n".join(f'iifname {{ "joint0", "joint1" }} {match} drop' for match in matches)
     chain = f"chain forward {{ type filter hook prerouting priority -300;\n{rules}\n}}"
     return [site.table(chain, family="bridge"), *_cable(site)]
@@ -63,7 +63,7 @@ def _side_bridge(site: Site) -> list[Action]:
     return [
         *site.on_node(
             "docker network create -d bridge --subnet 172.30.0.0/24 side >/dev/null",
-            # The daemon below was ended before: nobody connects any more.
+            # The daemon below has ended by then, so no further container is connected.
             "for one in $(docker network inspect -f '{{range $id, $c := .Containers}}{{$id}} {{end}}' side 2>/dev/null)"
             "; do docker network disconnect -f side $one; done; docker network rm side >/dev/null 2>&1 || true",
         ),
@@ -72,7 +72,7 @@ def _side_bridge(site: Site) -> list[Action]:
 
 
 def _proxy_arp(site: Site) -> list[Action]:
-    """The node answers ARP for the other subnet on each bridge, and routes what it so attracts."""
+    """The node answers ARP for the other subnet on each bridge, and routes the packets that it gets for it."""
     settings = {f"net.ipv4.conf.{bridge}.proxy_arp": "1" for bridge in _between(site)}
     return [*_routed(site), *site.sysctls(settings)]
 
@@ -86,7 +86,7 @@ def _outside(site: Site) -> list[Action]:
 FAULTS = (
     Fault(
         "route-between-subnets",
-        "A node routes from one subnet into the other: the rules that keep bridges apart are passed by.",
+        "A node routes from one subnet into the other, because a rule accepts it before those that isolate bridges.",
         "https://github.com/vmware/vic/issues/2498",
         _routed,
         must_fail=("ISO-1", "ISO-7"),
@@ -104,7 +104,7 @@ FAULTS = (
     ),
     Fault(
         "multicast-leaks",
-        "Multicast of one subnet is heard in the other, as with a reflector for mDNS between them.",
+        "Multicast of one subnet arrives in the other, as with an mDNS reflector between them.",
         "https://github.com/weaveworks/weave/issues/354",
         _multicast_cable,
         must_fail=("ISO-3",),
@@ -121,7 +121,7 @@ FAULTS = (
     ),
     Fault(
         "proxy-arp",
-        "A node answers ARP in the name of the other subnet's containers and passes on what it attracts.",
+        "A node answers ARP for containers of the other subnet, and forwards the packets that it gets for them.",
         "https://github.com/ovn-kubernetes/ovn-kubernetes/issues/5497",
         _proxy_arp,
         must_fail=("ISO-5", "ISO-7"),
@@ -130,7 +130,7 @@ FAULTS = (
     ),
     Fault(
         "one-udp-port-leaks",
-        "One UDP port passes from one subnet to the other, in one direction only.",
+        "Packets to one UDP port pass from one subnet to the other, in one direction only.",
         "https://github.com/moby/moby/issues/22054",
         _one_port,
         must_fail=("ISO-1",),
@@ -147,7 +147,7 @@ FAULTS = (
     ),
     Fault(
         "ipv6-link-local-leak",
-        "IPv4 is kept apart, IPv6 link-local passes between the subnets.",
+        "The subnets are isolated for IPv4, but IPv6 link-local passes between them.",
         "https://github.com/kubernetes/kubernetes/issues/91507",
         _ipv6_cable,
         must_fail=("ISO-6",),

@@ -1,9 +1,10 @@
-"""What a fault is: a name, what it imitates, what has to notice it, and how it is done and undone."""
+"""What a fault is: a name, what it imitates, what has to notice it, where it applies, and how it is done and undone."""
 
 from __future__ import annotations
 
+import base64
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -15,11 +16,15 @@ from lab.inventory import Inventory
 from ..errors import LabError, UsageError
 from ..overlays import adapter
 from ..overlays.vxlan import Vxlan
+from .packages import zipped
 
 SCRIPTS = Path(__file__).parent / "scripts"
 SWITCH = "switch"
 PLACE = "/run/flatnet-faults"
-"""Where a fault's own files live on a node: on its /run, so gone with the node."""
+"""Folder of a fault's own files on a node. It is on the node's /run, so it goes with the node."""
+TABLE = "flatnet_fault"
+"""Name of the packet-filter tables that faults add."""
+ANY_OVERLAY: tuple[str, ...] = ()
 
 
 class Where(StrEnum):
@@ -43,9 +48,14 @@ class Action:
     undo: str
 
 
+def load_rules(rules: str) -> str:
+    """A shell script that hands rules to `nft -f`."""
+    return f"nft -f - <<'RULES'\n{rules}\nRULES"
+
+
 @dataclass(frozen=True)
 class Site:
-    """The lab a fault is planned for, and the node it was asked to act on."""
+    """The lab that a fault is planned for, and the node that it was asked to act on."""
 
     inventory: Inventory
     cluster: ClusterAccess
@@ -53,10 +63,12 @@ class Site:
 
     @cached_property
     def overlay(self) -> Vxlan:
-        """The overlay's adapter. Raises UsageError when the faults here do not know its datapath."""
+        """The overlay's adapter. Raises UsageError when it is not vxlan, whose bridges and tunnels faults act on."""
         overlay = adapter(self.inventory)
         if not isinstance(overlay, Vxlan):
-            raise UsageError(f"faults act on the vxlan overlay's bridges and tunnels; this lab has {overlay.name}")
+            raise UsageError(
+                f"overlay {overlay.name}: this fault acts on the bridges and tunnels of vxlan; use a lab with vxlan"
+            )
         return overlay
 
     @property
@@ -84,16 +96,16 @@ class Site:
         return [Action(self.node.name, do, undo)]
 
     def table(self, rules: str, *, family: str = "ip", node: NodeAccess | None = None) -> Action:
-        """A packet-filter table of its own with these chains, and its removal."""
-        name = f"{family} flatnet_fault"
+        """Add a packet-filter table with these chains on the node (or on `node`), and remove it."""
+        name = f"{family} {TABLE}"
         return Action(
             (node or self.node).name,
-            f"nft -f - <<'RULES'\ntable {name} {{\n{rules}\n}}\nRULES",
+            load_rules(f"table {name} {{\n{rules}\n}}"),
             f"nft add table {name}; nft delete table {name}",
         )
 
     def iptables(self, rule: str, *, table: str = "filter", program: str = "iptables") -> list[Action]:
-        """A rule put first into a chain (`CHAIN match…`) by iptables, and its removal."""
+        """Put a rule first into a chain (`CHAIN match…`) by iptables, and remove it."""
         chain, _, match = rule.partition(" ")
         return self.on_node(
             f"{program} -w 5 -t {table} -I {chain} {match}",
@@ -101,7 +113,7 @@ class Site:
         )
 
     def sysctls(self, values: dict[str, str]) -> list[Action]:
-        """Kernel settings, and what they are now."""
+        """Set kernel settings, and set them back to what they are now."""
         now = {key: self.node.run(["sysctl", "-n", key]).stdout.strip() for key in values}
 
         def lines(pairs: dict[str, str]) -> str:
@@ -109,26 +121,39 @@ class Site:
 
         return self.on_node(lines(values), lines(now))
 
-    def daemon(self, name: str, program: str, *arguments: str) -> list[Action]:
-        """A Python program of `scripts/` that goes on running on the node, and its end.
+    def daemon(self, name: str, program: str, *arguments: str, packages: Sequence[str] = ()) -> list[Action]:
+        """Start a Python program of `scripts/` that goes on running on the node, and end it.
 
-        It says `ready` on its output once it has begun; what it changed it takes back at SIGTERM.
+        It prints `ready` once it has begun, and takes back what it changed at SIGTERM. `packages`: pure Python
+        packages of the runner's own installation that it imports; they are copied to the node with it, because
+        a node has only what its distribution brings.
         """
-        text = (SCRIPTS / program).read_text()
         here = f"{PLACE}/{name}"
-        words = shlex.join(["python3", "-u", f"{here}/{program}", *arguments])
+        copies = [_file(f"{here}/{program}", (SCRIPTS / program).read_bytes())]
+        copies += [_file(f"{here}/{package}.zip", zipped(package)) for package in packages]
+        path = ":".join(f"{here}/{package}.zip" for package in packages)
+        command = shlex.join(["env", f"PYTHONPATH={path}", "python3", "-u", f"{here}/{program}", *arguments])
+        start = "\n".join(
+            [
+                "set -e",
+                f"mkdir -p {here}",
+                *copies,
+                f": >{here}/log",
+                f"setsid {command} >{here}/log 2>&1 </dev/null & echo $! >{here}/pid",
+                f"for try in $(seq 100); do ! grep -q '^ready' {here}/log || exit 0; sleep 0.05; done",
+                f"tail -n 1 {here}/log >&2",
+                "exit 1",
+            ]
+        )
         return self.on_node(
-            f"set -e\nmkdir -p {here}\ncat >{here}/{program} <<'PROGRAM'\n{text}\nPROGRAM\n"
-            f": >{here}/log\nsetsid {words} >{here}/log 2>&1 </dev/null & echo $! >{here}/pid\n"
-            f"for look in $(seq 100); do ! grep -q '^ready' {here}/log || exit 0; sleep 0.05; done\n"
-            f"cat {here}/log >&2; exit 1",
+            start,
             f"if [ -f {here}/pid ]; then kill $(cat {here}/pid) 2>/dev/null\n"
-            f"for look in $(seq 200); do kill -0 $(cat {here}/pid) 2>/dev/null || break; sleep 0.05; done; fi\n"
+            f"for try in $(seq 200); do kill -0 $(cat {here}/pid) 2>/dev/null || break; sleep 0.05; done; fi\n"
             f"rm -rf {here}",
         )
 
     def exposed(self, subnet: str | None = None) -> list[Action]:
-        """What exposes the node to the subnet if it is hidden; nothing when it is exposed already."""
+        """Expose the node to the subnet if it is hidden; nothing when it is exposed already."""
         name = subnet or self.subnets[0]
         if self.overlay.exposed(self.node, name) is not None:
             return []
@@ -137,6 +162,11 @@ class Site:
             f"ip address replace {address} dev {bridge}",
             f"ip address del {address} dev {bridge} 2>/dev/null || true",
         )
+
+
+def _file(place: str, content: bytes) -> str:
+    """A line of shell that writes a file."""
+    return f"base64 -d >{place} <<'CONTENT'\n{base64.encodebytes(content).decode()}CONTENT"
 
 
 Plan = Callable[[Site], list[Action]]
@@ -153,24 +183,49 @@ class Fault:
     """A public issue or document that describes it."""
     plan: Plan
     must_fail: tuple[str, ...]
-    """Requirements that fail while it stands."""
+    """Requirements that fail while it is injected."""
     may_fail: tuple[str, ...] = ()
-    """Requirements that can fail as a consequence, or go unproved."""
+    """Requirements that can fail as a consequence, or become not proved."""
     where: Where = Where.NODE
+    overlays: tuple[str, ...] = (Vxlan.name,)
+    """Overlays that it can act on; ANY_OVERLAY: it does not touch the overlay's own devices."""
+    needs_nomad: bool = False
+    """It acts on Nomad, so a lab without Nomad cannot have it."""
     kind: tuple[str, ...] = ()
-    """Words of which a failed requirement's reason names one, when it does not name the place."""
+    """Words of which a failed requirement's reason has one, when it does not name the place."""
     needs: str = ""
     """A kernel facility without which it cannot be made: a command that tries it, on the node."""
     default_node: int = 1
-    """Place of the node it acts on when none is named: not the first, at which tests look first."""
+    """Index of the node that it acts on when none is named: not the first one, where tests begin."""
 
     @property
     def benign(self) -> bool:
-        """A change that no requirement may be accused for."""
+        """Whether it is a change that must not fail any requirement."""
         return not self.must_fail and not self.may_fail
 
+    @property
+    def applies_to(self) -> str:
+        """The labs that can have it, for people: `vxlan`, `any overlay`, `vxlan with Nomad`."""
+        overlays = ", ".join(self.overlays) or "any overlay"
+        return f"{overlays} with Nomad" if self.needs_nomad else overlays
+
+    def obstacle(self, inventory: Inventory) -> str:
+        """Why a lab with this inventory cannot have the fault; empty when it can."""
+        if self.overlays and inventory.overlay.name not in self.overlays:
+            return f"it acts on {' or '.join(self.overlays)}, and this lab has {inventory.overlay.name}"
+        if self.needs_nomad and inventory.nomad is None:
+            return "it acts on Nomad, and this lab has none"
+        return ""
+
+    def check(self, inventory: Inventory) -> None:
+        """Raise UsageError, one line, when a lab with this inventory cannot have the fault."""
+        obstacle = self.obstacle(inventory)
+        if obstacle:
+            raise UsageError(f"fault {self.name}: {obstacle}; `python -m lab faults` says where each one applies")
+
     def actions(self, site: Site) -> list[Action]:
-        """What has to be done. Raises LabError when the node's kernel cannot do it."""
+        """What has to be done. Raises UsageError when it does not apply here, LabError when the kernel cannot do it."""
+        self.check(site.inventory)
         if self.needs:
             tried = site.node.run(self.needs, check=False)
             if tried.exit_status != 0:

@@ -1,8 +1,8 @@
-"""Faults of promise 1 and 3: addresses that are rewritten, held twice, or not what they are said to be."""
+"""Faults of promises 1 and 3: addresses that are rewritten, held twice, or other than Docker says."""
 
 from __future__ import annotations
 
-from .model import Action, Fault, Site
+from .model import ANY_OVERLAY, Action, Fault, Site
 
 NAT = ("ISO-2", "HOST-2", "HOST-3", "HOST-4", "DNS-2", "DNS-12", "PATH-1", "PATH-3", "PATH-4", "PATH-6")
 
@@ -40,7 +40,7 @@ def _redirected(site: Site) -> list[Action]:
 
 
 def _duplicate(site: Site) -> list[Action]:
-    """A second holder of the node's first address, on the next node's bridge."""
+    """Give the node's first container address a second holder, on another node's bridge."""
     squatter = site.others[-1]
     bridge, whole = site.overlay.bridge(site.subnets[0]), site.overlay.subnets[site.subnets[0]]
     address = f"{_first(site)[0]}/{whole.prefixlen}"
@@ -66,7 +66,7 @@ def _unlike_docker(site: Site) -> list[Action]:
 FAULTS = (
     Fault(
         "masquerade",
-        "The node rewrites the source of what its containers send to others into its own address.",
+        "The node rewrites the source address of its containers' packets to its own.",
         "https://github.com/weaveworks/weave/issues/605",
         _masquerade,
         must_fail=("NET-2",),
@@ -81,10 +81,11 @@ FAULTS = (
         must_fail=("NET-2",),
         may_fail=("NET-1", "NET-5", "NET-7", "HOST-3", *NAT),
         kind=("rewritten", "udp"),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "destination-redirected",
-        "A stale translation hands what was sent to one container to another one.",
+        "A stale NAT entry delivers to one container what was sent to another one.",
         "https://github.com/kubernetes/kubernetes/issues/125467",
         _redirected,
         must_fail=("NET-1",),
@@ -102,7 +103,7 @@ FAULTS = (
     ),
     Fault(
         "address-unlike-docker",
-        "A container's real address is another one than Docker names, so whoever believes Docker dials nobody.",
+        "A container has another address than Docker says, so that nothing answers at the address from Docker.",
         "https://github.com/Capgemini/Apollo/pull/504",
         _unlike_docker,
         must_fail=("NET-3",),

@@ -1,19 +1,23 @@
-"""Faults on the way: packets that one kind of device loses, cuts, damages or leads round."""
+"""Faults on the path: packets that are lost, cut, damaged or routed over one more hop."""
 
 from __future__ import annotations
 
-from ..overlays.vxlan import UDP_PORT
-from .model import SWITCH, Action, Fault, Plan, Site, Where
+from lab.access import operations
 
+from ..overlays.vxlan import UDP_PORT
+from .model import ANY_OVERLAY, SWITCH, TABLE, Action, Fault, Plan, Site, Where, load_rules
+
+TUNNELLED = ("vxlan", "swarm")
+"""Overlays whose tunnel is VXLAN on its usual port."""
 UNREACHED = (
     "NET-1 NET-2 NET-3 NET-5 NET-7 ISO-2 HOST-2 HOST-3 HOST-4 PATH-1 PATH-2 PATH-3 PATH-4 PATH-5 PATH-6 "
     "DNS-2 DNS-3 DNS-12 ISO-1 ISO-3 ISO-4 ISO-5 ISO-6 ISO-7 ISO-9 HOST-1 HOST-6 NET-4"
 ).split()
-"""What cannot hold, or cannot be proved, where packets between containers are lost."""
+"""Requirements that cannot hold, or cannot be proved, where packets between containers are lost."""
 
 
 def _but(*requirements: str) -> tuple[str, ...]:
-    return tuple(one for one in UNREACHED if one not in requirements)
+    return tuple(name for name in UNREACHED if name not in requirements)
 
 
 def _forwarded(rule: str) -> Plan:
@@ -30,7 +34,7 @@ def _forwarded(rule: str) -> Plan:
 
 
 def _other_back_end(site: Site) -> list[Action]:
-    """Whichever back end the engine's iptables does not write to."""
+    """Close FORWARD in the back end that the engine's iptables does not write to."""
     version = site.node.run("iptables -V").stdout
     other = "iptables-legacy" if "nf_tables" in version else "iptables-nft"
     return site.on_node(f"{other} -w 5 -P FORWARD DROP", f"{other} -w 5 -P FORWARD ACCEPT")
@@ -77,7 +81,7 @@ def _tunnel_mtu(site: Site) -> list[Action]:
 
 
 def _fragments(site: Site) -> list[Action]:
-    """Where the kernel still sees fragments: at the NIC, before anything puts them together."""
+    """Drop fragments where they enter the node, before the kernel reassembles them."""
     bridges = ", ".join(f'"{site.overlay.bridge(subnet)}"' for subnet in site.subnets)
     chain = (
         "chain before { type filter hook prerouting priority -450;\n"
@@ -87,7 +91,7 @@ def _fragments(site: Site) -> list[Action]:
 
 
 def _hop(site: Site) -> list[Action]:
-    """The bridge takes what was meant for a neighbour to itself, and the node routes it on."""
+    """The bridge takes frames that were meant for a neighbour, and the node routes the packets on."""
     actions = []
     rules = []
     for subnet in site.subnets:
@@ -105,36 +109,29 @@ def _hop(site: Site) -> list[Action]:
 
 
 def _partition(site: Site) -> list[Action]:
-    """The switch passes nothing between the node and the others; who runs the tests still reaches all."""
-    others = ", ".join(f'"port-{node.name}"' for node in site.others)
-    mine = f'"port-{site.node.name}"'
-    name = "bridge flatnet_fault"
-    rules = f"iifname {mine} oifname {{ {others} }} drop\niifname {{ {others} }} oifname {mine} drop"
-    return [
-        Action(
-            SWITCH,
-            f"nft -f - <<'RULES'\ntable {name} {{\n"
-            f"chain forward {{ type filter hook forward priority -210;\n{rules}\n}}\n}}\nRULES",
-            f"nft add table {name}; nft delete table {name}",
-        )
-    ]
+    """The switch passes nothing between the node and the others; the runner still reaches all."""
+    rules = operations.cut_rules(list(site.cluster.nodes), [site.node.name], TABLE)
+    return [Action(SWITCH, load_rules(rules), load_rules(operations.heal_rules(TABLE)))]
 
 
 def _fault(name: str, imitates: str, source: str, rule: str, must: str, kind: str = "", may: str = "") -> Fault:
     needed = tuple(must.split())
     consequences = (*_but(*needed), *may.split())
-    return Fault(name, imitates, source, _forwarded(rule), needed, consequences, kind=tuple(kind.split()))
+    return Fault(
+        name, imitates, source, _forwarded(rule), needed, consequences, overlays=ANY_OVERLAY, kind=tuple(kind.split())
+    )
 
 
 FAULTS = (
     Fault(
         "forward-drop-other-backend",
-        "FORWARD is closed in the packet filter back end that the overlay does not write to.",
+        "The FORWARD policy is DROP in the packet filter back end that the overlay does not write to.",
         "https://github.com/weaveworks/weave/issues/3465",
         _other_back_end,
         must_fail=("NET-1", "CP-5"),
         may_fail=("NET-6", *_but("NET-1")),
         kind=("drops",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "tunnel-port-dropped",
@@ -143,18 +140,20 @@ FAULTS = (
         _tunnel_in,
         must_fail=("NET-1", "NET-7"),
         may_fail=("CP-1", *_but("NET-1", "NET-7")),
+        overlays=TUNNELLED,
     ),
     Fault(
         "tunnel-one-way",
-        "Encapsulated packets of one node never arrive at one other; the way back works.",
+        "Encapsulated packets from one node never arrive at one other node; the reverse direction works.",
         "https://github.com/flannel-io/flannel/issues/2388",
         _tunnel_one_way,
         must_fail=("NET-1", "NET-7"),
         may_fail=("CP-1", *_but("NET-1", "NET-7")),
+        overlays=TUNNELLED,
     ),
     _fault(
         "tcp-dropped",
-        "ICMP passes, so ping says all is well; TCP does not.",
+        "ICMP passes, so that ping works; TCP does not.",
         "https://github.com/vmware/photon/issues/1321",
         "meta l4proto tcp drop",
         "NET-1",
@@ -162,7 +161,7 @@ FAULTS = (
     ),
     _fault(
         "udp-dropped",
-        "A policy on the way knows TCP and ICMP only.",
+        "A policy on the path allows TCP and ICMP only.",
         "https://www.rfc-editor.org/rfc/rfc8085",
         "meta l4proto udp drop",
         "NET-1",
@@ -170,7 +169,7 @@ FAULTS = (
     ),
     _fault(
         "high-ports-dropped",
-        "Only the registered ports were opened; what listens on an ephemeral one is not reached.",
+        "Only the registered ports are open; a server on an ephemeral port is not reached.",
         "https://www.rfc-editor.org/rfc/rfc6056",
         "meta l4proto { tcp, udp } ct direction original th dport 49152-65535 drop",
         "NET-5",
@@ -184,10 +183,11 @@ FAULTS = (
         must_fail=("NET-1",),
         may_fail=("DNS-1", *_but("NET-1")),
         kind=("lost",),
+        overlays=ANY_OVERLAY,
     ),
     _fault(
         "mtu-black-hole",
-        "Packets above 1400 bytes vanish and nobody says so.",
+        "Packets above 1400 bytes are dropped without an ICMP error.",
         "https://github.com/moby/libnetwork/issues/2661",
         "ip length > 1400 drop",
         "PATH-1 PATH-3",
@@ -195,7 +195,7 @@ FAULTS = (
     ),
     Fault(
         "interface-mtu-above-tunnel",
-        "Containers believe in a larger MTU than the tunnel on their way has.",
+        "The containers' interfaces have a larger MTU than the tunnel that their packets take.",
         "https://github.com/confidential-containers/cloud-api-adaptor/issues/67",
         _tunnel_mtu,
         # TCP may get through: a bridge lets what is yet to be cut into segments (GSO) pass at any length.
@@ -213,7 +213,7 @@ FAULTS = (
     ),
     _fault(
         "checksum-broken",
-        "Offloading and encapsulation disagree on who computes the checksum.",
+        "Offload and encapsulation together leave wrong checksums.",
         "https://github.com/flannel-io/flannel/issues/1279",
         "udp checksum set 0xdead",
         "PATH-5",
@@ -221,7 +221,7 @@ FAULTS = (
     ),
     Fault(
         "extra-hop",
-        "The node routes what it should bridge: one hop more, and the TTL with it.",
+        "The node routes what it should bridge: one hop more, and a TTL that is lower by one.",
         "https://github.com/vmware/vic/issues/2498",
         _hop,
         must_fail=("PATH-6",),
@@ -252,5 +252,6 @@ FAULTS = (
             + list(_but("NET-1"))
         ),
         where=Where.SWITCH,
+        overlays=ANY_OVERLAY,
     ),
 )

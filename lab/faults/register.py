@@ -6,11 +6,11 @@ import contextlib
 import fcntl
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lab.access import operations
 from lab.access.cluster import ClusterAccess
 from lab.embedded import readiness
 from lab.inventory import Inventory, Node
@@ -25,7 +25,7 @@ _PATH = "PATH=/run/flatnet/bin:$PATH:/usr/sbin:/sbin\n"
 
 @dataclass(frozen=True)
 class Injected:
-    """One fault that stands (or stood half made) in a lab."""
+    """One fault that is in a lab, whole or half made."""
 
     fault: str
     node: str
@@ -37,7 +37,10 @@ class Injected:
 
 
 def choose(known: Mapping[str, Fault], text: str, inventory: Inventory) -> tuple[Fault, Node]:
-    """FAULT or FAULT@NODE. Raises UsageError that says where the list is."""
+    """The fault and the node that FAULT or FAULT@NODE means in a lab.
+
+    Raises UsageError when there is no such fault or node, or this lab cannot have the fault.
+    """
     name, _, place = text.partition("@")
     if name not in known:
         raise UsageError(f"fault {name!r} is unknown; `python -m lab faults` lists those there are")
@@ -45,6 +48,7 @@ def choose(known: Mapping[str, Fault], text: str, inventory: Inventory) -> tuple
     if place and place not in nodes:
         raise UsageError(f"fault {name}: there is no node {place!r}; nodes: {', '.join(nodes)}")
     fault = known[name]
+    fault.check(inventory)
     if place:
         return fault, nodes[place]
     every = list(inventory.nodes)
@@ -52,18 +56,18 @@ def choose(known: Mapping[str, Fault], text: str, inventory: Inventory) -> tuple
 
 
 def inject(state: Path, inventory: Inventory, fault: Fault, node: Node) -> Injected:
-    """Make the fault stand in the lab whose run directory is `state`.
+    """Put the fault into the lab whose run directory is `state`.
 
     What undoes it is written down before anything is done. Raises LabError when it cannot be
-    made, and what was begun is undone then; UsageError when it stands already.
+    made, and what was begun is undone then; UsageError when it is in already, or does not apply to this lab.
     """
     cluster = ClusterAccess(inventory)
     try:
         planned = fault.actions(Site(inventory, cluster, cluster.nodes[node.name]))
-        entry = Injected(fault.name, node.name, tuple((one.place, one.undo) for one in reversed(planned)))
+        entry = Injected(fault.name, node.name, tuple((action.place, action.undo) for action in reversed(planned)))
         with _entries(state) as entries:
-            if any((one.fault, one.node) == (fault.name, node.name) for one in entries):
-                raise UsageError(f"fault {entry} stands already; `python -m lab heal` takes it out")
+            if any((known.fault, known.node) == (fault.name, node.name) for known in entries):
+                raise UsageError(f"fault {entry} is in already; `python -m lab heal` takes it out")
             entries.append(entry)
         try:
             for action in planned:
@@ -79,23 +83,23 @@ def inject(state: Path, inventory: Inventory, fault: Fault, node: Node) -> Injec
 def heal(state: Path, inventory: Inventory) -> list[Injected]:
     """Undo everything that is injected, the last first; returns what was healed.
 
-    Returns when the lab is at work again: what was cut off takes some seconds to find a leader.
-    Raises HarnessError.
+    Returns when Consul and Nomad are ready again: a server that was cut off takes some seconds to find
+    its leader. Raises HarnessError.
     """
-    standing = injected(state)
+    entries = injected(state)
     cluster = ClusterAccess(inventory)
     try:
-        for entry in reversed(standing):
+        for entry in reversed(entries):
             _undo(state, inventory, cluster, entry)
     finally:
         cluster.close()
-    if standing:
+    if entries:
         readiness.await_recovery(inventory)
-    return standing
+    return entries
 
 
 def injected(state: Path) -> list[Injected]:
-    """What stands in the lab now, the oldest first."""
+    """What is in the lab now, the oldest first."""
     with _entries(state) as entries:
         return list(entries)
 
@@ -108,32 +112,30 @@ def _undo(state: Path, inventory: Inventory, cluster: ClusterAccess, entry: Inje
 
 
 def _run(inventory: Inventory, cluster: ClusterAccess, place: str, script: str) -> None:
-    if place != SWITCH:
-        done = cluster.nodes[place].run("/bin/sh -s", stdin=_PATH + script, timeout_s=TIMEOUT_S, check=False)
-        status, said = done.exit_status, done.stderr or done.stdout
-    else:
-        words = ["nsenter", f"--net={inventory.runner.switch}", "/bin/sh", "-s"]
-        ran = subprocess.run(words, input=script, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-        status, said = ran.returncode, ran.stderr
-    if status != 0:
-        lines = said.strip().splitlines() or [f"exit status {status}"]
+    """Run a script of a fault at its place. Raises HarnessError when it fails."""
+    if place == SWITCH:
+        operations.run_at_switch(inventory, ["/bin/sh", "-s"], script, timeout_s=TIMEOUT_S)
+        return
+    done = cluster.nodes[place].run("/bin/sh -s", stdin=_PATH + script, timeout_s=TIMEOUT_S, check=False)
+    if done.exit_status != 0:
+        lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit status {done.exit_status}"]
         raise LabError(f"{place}: {lines[0]}")
 
 
 @contextlib.contextmanager
 def _entries(state: Path) -> Iterator[list[Injected]]:
-    """The register under its lock; what the caller leaves in the list is what is written."""
+    """The list of what is injected, under its lock; what the caller leaves in it is written."""
     place = state / "faults.json"
     with open(state / "faults.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = json.loads(place.read_text()) if place.exists() else []
         before = [
-            Injected(one["fault"], one["node"], tuple((where, script) for where, script in one["undo"]))
-            for one in known
+            Injected(entry["fault"], entry["node"], tuple((where, script) for where, script in entry["undo"]))
+            for entry in known
         ]
         entries = list(before)
         yield entries
         if entries != before:
             draft = place.with_suffix(".draft")
-            draft.write_text(json.dumps([asdict(one) for one in entries], indent=1))
+            draft.write_text(json.dumps([asdict(entry) for entry in entries], indent=1))
             os.replace(draft, place)

@@ -1,14 +1,14 @@
-"""Faults that a restart brings to light."""
+"""Faults that show after a restart of the Docker engine."""
 
 from __future__ import annotations
 
-from .model import PLACE, Action, Fault, Site
+from .model import ANY_OVERLAY, PLACE, Action, Fault, Site
 
 SERVICE = "/etc/flatnet/service/docker/run"
 
 
 def _at_start(site: Site, script: str, undo: str) -> list[Action]:
-    """Let the engine's service do `script`, once the engine answers, whenever it is started anew."""
+    """Make the engine's service run `script` after each start of the engine, once it answers."""
     backup = f"{PLACE}/docker-run"
     hook = f"{PLACE}/at-start"
     return site.on_node(
@@ -32,7 +32,7 @@ def _not_restored(site: Site) -> list[Action]:
 
 
 def _handed_out_twice(site: Site) -> list[Action]:
-    """An engine that forgot its leases gives an address away that a container elsewhere has."""
+    """Give something on the node's bridge an address that a container on the first node has."""
     subnet = site.subnets[0]
     address = f"{site.overlay.slice_of(subnet, 0)[0]}/{site.overlay.subnets[subnet].prefixlen}"
     return _at_start(
@@ -49,16 +49,17 @@ ip -n forgotten address add {address} dev eth0""",
 FAULTS = (
     Fault(
         "expose-not-restored",
-        "After a restart of the engine the rules that let the node in are not put back.",
+        "After a restart of the engine the rules that let the node reach containers are not restored.",
         "https://github.com/weaveworks/weave/issues/3155",
         _not_restored,
         must_fail=("RES-1",),
         may_fail=("HOST-2", "HOST-3", "HOST-4", "DNS-12"),
         default_node=-1,
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "addresses-twice-after-restart",
-        "A restarted engine forgot what it had given away, and gives it to somebody else.",
+        "A restarted engine forgot which addresses are in use, and hands one of them out again.",
         "https://github.com/moby/moby/issues/27404",
         _handed_out_twice,
         must_fail=("RES-1",),

@@ -1,4 +1,4 @@
-"""One lab for all faults (one per xdist worker): faults go in, the suites are run, faults come out."""
+"""One lab for all faults (one per xdist worker): a fault is injected, suites are run, the fault is healed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lab.embedded.lifecycle import attach
+from lab.inventory import Inventory
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = (
@@ -46,23 +49,25 @@ QUICK = (
     "ip-forward-off",
     "foreign-filter-rule",
 )
-"""Half of the faults, some of every promise and the quickest of them: drilled whenever Flatnet's own tests are run;
-the others when this folder is named."""
+"""The quickest half of the faults, with some of most promises: drilled whenever Flatnet's own tests are run, the
+others when this folder is named."""
 LOOKOUTS = ("NET-1", "NET-3", "HOST-2", "ISO-2", "DNS-5", "CP-1", "CP-4", "CP-5")
-"""Cheap requirements of every promise, judged beside those that must fail: who else is accused?"""
-SCORE, PAIR = "drill", "pair of faults"
+"""Requirements that are quick to judge, run beside those that must fail, to see whether others fail too."""
+SCORE, PAIR, NOT_APPLICABLE = "drill", "pair of faults", "not applicable"
+"""Names of the properties that tests record for the summary."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Known when the folder is named on the command line."""
+    """Add the drill's options; pytest knows them when this folder is named on the command line."""
     group = parser.getgroup("drill", "Flatnet's fault drill")
-    group.addoption("--wide", action="store_true", help="judge every requirement under each fault, not only a choice")
-    group.addoption("--desk", action="store_true", help="run no more than the folders of what must fail")
-    group.addoption("--regenerate", action="store_true", help="write docs/faults anew from the faults' declarations")
+    group.addoption("--wide", action="store_true", help="judge every requirement under each fault, not only some")
+    group.addoption("--desk", action="store_true", help="run only the folders of what must fail")
+    group.addoption("--with-nomad", action="store_true", help="give the drill's lab Nomad, for the faults that need it")
+    group.addoption("--regenerate", action="store_true", help="write docs/faults from the faults' declarations")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without the folder's name, a few faults stand for all: the whole drill takes its time."""
+    """Leave out all faults but QUICK unless this folder is named: the whole drill takes a quarter of an hour."""
     if any("drill" in argument for argument in config.args):
         return
     mine = [item for item in items if Path(__file__).parent in item.path.parents and "drill_lab" in _fixtures(item)]
@@ -101,7 +106,7 @@ class Ended:
 
     def with_status(self, *statuses: str) -> set[str]:
         """Ids of the requirements that have one of these statuses."""
-        return {name for name, one in self.requirements.items() if one["status"] in statuses}
+        return {name for name, judged in self.requirements.items() if judged["status"] in statuses}
 
     def reason(self, requirement: str) -> str:
         """Why it has the status that it has."""
@@ -115,10 +120,15 @@ class DrillLab:
     name: str
     folder: Path
     seed: int
-    """Of the pairs of faults; another one each time, and named in what the tests print."""
+    """Seed of the pairs of faults; another one each time, and the tests print it."""
+
+    @property
+    def inventory(self) -> Inventory:
+        """The lab's inventory: it decides which faults apply."""
+        return attach(self.name).inventory
 
     def command(self, which: str, *words: str) -> str:
-        """Run `python -m lab WHICH --lab NAME WORDS`; its output. Fails the test when it fails."""
+        """Run `python -m lab WHICH --lab NAME WORDS`; returns its output. Fails the test when the command fails."""
         done = subprocess.run(
             [sys.executable, "-m", "lab", which, "--lab", self.name, *words],
             cwd=ROOT,
@@ -132,13 +142,14 @@ class DrillLab:
         return done.stdout
 
     def suites(self, places: Sequence[str], *, faults: Sequence[str] = (), disruptive: bool = True) -> Ended:
-        """Run these parts of the suites against the lab, with faults that stand meanwhile."""
+        """Run these parts of the suites against the lab with these faults."""
         words = [sys.executable, "-m", "pytest", "-q", *places]
         words += ["--lab", self.name, "--out", str(self.folder)]
         words += [word for fault in faults for word in ("--fault", fault)]
         words += [] if disruptive else ["--no-disruptive"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        (self.folder / "latest").unlink(missing_ok=True)  # a run that breaks must not be taken for the one before
+        # The verdict of the run before must not be read when this one breaks.
+        (self.folder / "latest").unlink(missing_ok=True)
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
         output = done.stdout + done.stderr
         if "kernel lacks" in output:
@@ -150,10 +161,13 @@ class DrillLab:
 
 
 @pytest.fixture(scope="session")
-def drill_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillLab]:
-    """Up for the session; ended with `lab down`, whatever stands in it."""
+def drill_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillLab]:
+    """A lab for the session, with the overlay of `--overlay`; ended with `lab down`, whatever is injected."""
     lab = DrillLab(f"drill-{os.getpid()}", tmp_path_factory.mktemp("drill"), random.SystemRandom().randrange(10_000))
-    lab.command("up", "--no-nomad")
+    config = request.config
+    overlay = config.getoption("overlay", default=None) or "vxlan"
+    nomad = [] if config.getoption("with_nomad", default=False) else ["--no-nomad"]
+    lab.command("up", "--overlay", overlay, *nomad)
     try:
         yield lab
     finally:
@@ -162,29 +176,32 @@ def drill_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillLab]:
 
 @pytest.fixture
 def healed(drill_lab: DrillLab) -> Iterator[DrillLab]:
-    """The lab, and no fault in it afterwards, whatever becomes of the run that put it in."""
+    """The lab, without a fault afterwards, even when the run that injected one broke."""
     yield drill_lab
     drill_lab.command("heal")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The mutation score: of the faults, how many were caught, blamed on the right thing, and on others too."""
-    told = [
+    """Print the mutation score: how many faults were caught, how many with the right reason, and what else failed."""
+    recorded = [
         pair
         for reports in terminalreporter.stats.values()
         for report in reports
         for pair in getattr(report, "user_properties", ())
         if getattr(report, "when", "") == "call"
     ]
-    for pair in [value for key, value in told if key == PAIR]:
+    for pair in [value for key, value in recorded if key == PAIR]:
         terminalreporter.write_line(f"drill: {pair}")
-    scores = [value for key, value in told if key == SCORE]
+    for fault in [value for key, value in recorded if key == NOT_APPLICABLE]:
+        terminalreporter.write_line(f"drill: not applicable: {fault}")
+    scores = [value for key, value in recorded if key == SCORE]
     if not scores:
         return
     count = len(scores)
-    caught, right = (sum(bool(one[key]) for one in scores) for key in ("caught", "right"))
-    others = [f"{one['fault']}: {', '.join(one['collateral'])}" for one in scores if one["collateral"]]
+    caught, right = (sum(bool(score[key]) for score in scores) for key in ("caught", "right"))
+    others = [f"{score['fault']}: {', '.join(score['collateral'])}" for score in scores if score["collateral"]]
     terminalreporter.write_line(
         f"drill: {count} faults, {caught} caught ({100 * caught / count:.0f} %), "
-        f"{right} blamed right ({100 * right / count:.0f} %), {len(others)} with collateral {'; '.join(others)}"
+        f"{right} with the right reason ({100 * right / count:.0f} %), "
+        f"{len(others)} failed other requirements too {'; '.join(others)}"
     )

@@ -1,4 +1,4 @@
-"""What docs/faults holds of the faults: a table and a picture, both made from their declarations."""
+"""The table and the picture of docs/faults, both made from the faults' declarations."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from reports.model import Requirement
 BEGIN, END = "<!-- faults: made by `./run tests/drill --regenerate` -->", "<!-- end of faults -->"
 CELL, LEFT, TOP = 15, 220, 74
 COLOURS = {"must": "#b2182b", "may": "#fddbc7", "hold": "#f2f2f2"}
-"""Told apart by brightness as well, and by the dot in what must fail."""
+"""They differ in brightness as well, and what must fail has a dot."""
 
 
 def table(faults: Mapping[str, Fault]) -> str:
     """One row per fault, in Markdown."""
-    rows = ["| fault | what it imitates | acts on | must fail | may fail |", "|---|---|---|---|---|"]
+    rows = ["| fault | what it imitates | acts on | lab | must fail | may fail |", "|---|---|---|---|---|---|"]
     for fault in faults.values():
         words = [
             f"`{fault.name}`",
             f"[{fault.imitates.rstrip('.')}]({fault.source})",
             fault.where.value,
+            fault.applies_to,
             ", ".join(fault.must_fail) or "none",
             _ranges(fault.may_fail) or "none",
         ]
@@ -86,7 +87,7 @@ def picture(faults: Mapping[str, Fault], catalogue: Mapping[str, Requirement]) -
 
 
 def inserted(text: str, faults: Mapping[str, Fault]) -> str:
-    """The page with the table between its two marks made anew. Raises ValueError when a mark is missing."""
+    """The page with the table between its two marks replaced. Raises ValueError when a mark is missing."""
     before, _, rest = text.partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:

@@ -1,7 +1,7 @@
-"""Runs on a lab's node: does to containers of a network what a broken plugin would do, once they start.
+"""Runs on a lab's node, and changes containers of a network when they start, as a broken plugin would.
 
-move NETWORK OFFSET         its address becomes another one than Docker names
-add NETWORK ADDRESS PREFIX  it gets one address more, counted up from ADDRESS
+move NETWORK OFFSET         its address becomes another one than Docker says
+add NETWORK ADDRESS PREFIX  it gets one address more, the next free one from ADDRESS on
 connect SIDE NETWORK...     it gets an interface on the Docker network SIDE
 """
 
@@ -17,11 +17,11 @@ from typing import Any
 
 Details = dict[str, Any]
 DONE: dict[str, Callable[[], object]] = {}
-"""What takes the change back, by the container's id."""
+"""{container id: the function that takes its change back}"""
 
 
 def run(*words: str) -> str:
-    """Run a command; what it printed."""
+    """Run a command; returns what it printed."""
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         print(*words, done.stderr, flush=True)
@@ -42,7 +42,7 @@ def interface(details: Details, address: str) -> str | None:
 
 
 def move(details: Details, network: str, offset: str) -> None:
-    """Give it another address than Docker names."""
+    """Give it another address than Docker says."""
     entry = details["NetworkSettings"]["Networks"][network]
     old = f"{entry['IPAddress']}/{entry['IPPrefixLen']}"
     new = f"{ipaddress.ip_address(entry['IPAddress']) + int(offset)}/{entry['IPPrefixLen']}"
@@ -53,7 +53,7 @@ def move(details: Details, network: str, offset: str) -> None:
     def give(mine: str, theirs: str) -> None:
         inside(details, "address", "add", mine, "dev", name)
         inside(details, "address", "del", theirs, "dev", name)
-        inside(details, "address", "replace", mine, "dev", name)  # the first one took its secondaries along
+        inside(details, "address", "replace", mine, "dev", name)  # removing the first of a prefix removes all
         inside(details, "route", "replace", "default", "via", entry["Gateway"])
 
     give(new, old)
@@ -91,12 +91,12 @@ def handle(container: str, mode: str, arguments: list[str]) -> None:
 
 
 def leave(*_: object) -> None:
-    """End, taking everything back."""
+    """End, so that every change is taken back."""
     raise SystemExit
 
 
 def main(mode: str, arguments: list[str]) -> None:
-    """Change the containers that run, then each that starts, until SIGTERM."""
+    """Change the containers that run, and then each one that starts, until SIGTERM."""
     signal.signal(signal.SIGTERM, leave)
     words = ["docker", "events", "--filter", "type=container", "--filter", "event=start", "--format", "{{.ID}}"]
     events = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)

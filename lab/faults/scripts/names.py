@@ -1,7 +1,8 @@
-"""Runs on a lab's node: stands between those who ask names and Consul, and spoils the answers.
+"""Runs on a lab's node, between those who ask for names and Consul, and spoils the answers.
 
 names.py MODE PORT NODE_ADDRESS; modes: delay, missing, critical, garbage, port.
-Packets are led here by the packet filter; what it asks itself carries MARK, and is not.
+The packet filter redirects questions to PORT. What this program asks Consul itself carries MARK, and is
+not redirected. dnspython comes with it (see Site.daemon).
 """
 
 from __future__ import annotations
@@ -16,115 +17,114 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from ipaddress import IPv6Address
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rdtypes.IN.SRV
+import dns.rrset
 
 MARK = 0xFA17
 SO_MARK = 36
 IP_PKTINFO = 8
 DELAY_S = 2.0
-A, AAAA, SRV = 1, 28, 33
+CONSUL_HTTP = "http://127.0.0.1:8500"
 Server = tuple[str, int]
-Spoil = Callable[[bytes], bytes]
-Asked = list[tuple[int, int, bytes]]
-"""What the kernel tells beside a datagram (IP_PKTINFO)."""
+Message = dns.message.Message
+Ancillary = list[tuple[int, int, bytes]]
+"""What the kernel says about a datagram (IP_PKTINFO)."""
 
 
-def name_end(message: bytes, place: int) -> int:
-    """Where a name that begins at `place` ends (RFC 1035 §4.1.4)."""
-    while message[place]:
-        if message[place] & 0xC0:
-            return place + 2
-        place += message[place] + 1
-    return place + 1
+def leave_one_out(answer: Message) -> bool:
+    """Remove the last A record, if there are several."""
+    addresses = [entry for entry in answer.answer if entry.rdtype == dns.rdatatype.A]
+    if len(addresses) < 2:
+        return False
+    answer.answer.remove(addresses[-1])
+    return True
 
 
-def question(message: bytes) -> tuple[list[str], int, int]:
-    """Labels and type of the question, and where it ends."""
-    labels, place = [], 12
-    while message[place]:
-        labels.append(message[place + 1 : place + 1 + message[place]].decode("latin-1").lower())
-        place += message[place] + 1
-    return labels, struct.unpack("!H", message[place + 1 : place + 3])[0], place + 5
+def add_critical(answer: Message) -> bool:
+    """Add the addresses of instances whose check fails."""
+    question = answer.question[0]
+    labels = [label.decode("latin-1").lower() for label in question.name.labels]
+    if question.rdtype != dns.rdatatype.A or labels[1:2] != ["service"]:
+        return False
+    return add_addresses(answer, registered_addresses(labels[0]))
 
 
-def answers(message: bytes) -> list[tuple[int, int, int, int]]:
-    """(start, type, place of the data, end) of each record of the answer section."""
-    _, _, place = question(message)
-    found = []
-    for _ in range(struct.unpack("!H", message[6:8])[0]):
-        start = place
-        place = name_end(message, place)
-        kind, _, _, size = struct.unpack("!HHIH", message[place : place + 10])
-        found.append((start, kind, place + 10, place + 10 + size))
-        place += 10 + size
-    return found
+def add_addresses(answer: Message, addresses: Collection[str]) -> bool:
+    """Add A records for those of the addresses that are not in the answer; it is NOERROR then."""
+    question = answer.question[0]
+    known = {entry[0].to_text() for entry in answer.answer if entry.rdtype == dns.rdatatype.A}
+    missing = sorted(set(addresses) - known)
+    answer.answer += [dns.rrset.from_text(question.name, 0, "IN", "A", address) for address in missing]
+    if missing:
+        answer.set_rcode(dns.rcode.NOERROR)
+    return bool(missing)
 
 
-def missing(message: bytes) -> bytes:
-    """One A record less."""
-    records = [one for one in answers(message) if one[1] == A]
-    if len(records) < 2 or records[-1] != answers(message)[-1]:
-        return message
-    start, _, _, end = records[-1]
-    count = struct.unpack("!H", message[6:8])[0] - 1
-    return message[:6] + struct.pack("!H", count) + message[8:start] + message[end:]
+def registered_addresses(service: str) -> set[str]:
+    """Addresses of all instances of a service, according to the node's Consul, whether their checks pass or not."""
+    with urllib.request.urlopen(f"{CONSUL_HTTP}/v1/health/service/{service}", timeout=2) as reply:
+        return {entry["Service"]["Address"] for entry in json.load(reply)} - {""}
 
 
-def critical(message: bytes) -> bytes:
-    """Instances that fail their check as well."""
-    labels, kind, after = question(message)
-    if kind != A or "service" not in labels[1:2]:
-        return message
-    records = answers(message)
-    there = {message[place:end] for _, kind, place, end in records if kind == A}
-    with urllib.request.urlopen("http://127.0.0.1:8500/v1/health/service/" + labels[0], timeout=2) as reply:
-        known = {entry["Service"]["Address"] for entry in json.load(reply)}
-    more = [socket.inet_aton(one) for one in sorted(known) if one and socket.inet_aton(one) not in there]
-    if not more:
-        return message
-    place = records[-1][3] if records else after
-    added = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", A, 1, 0, 4) + one for one in more)
-    flags = struct.unpack("!H", message[2:4])[0] & ~0xF  # NOERROR now
-    count = struct.unpack("!H", message[6:8])[0] + len(more)
-    return (
-        message[:2]
-        + struct.pack("!H", flags)
-        + message[4:6]
-        + struct.pack("!H", count)
-        + message[8:place]
-        + added
-        + message[place:]
-    )
+def answer_garbage(answer: Message) -> bool:
+    """Answer any question for AAAA with a random address."""
+    question = answer.question[0]
+    if question.rdtype != dns.rdatatype.AAAA:
+        return False
+    address = IPv6Address(b"\xfd\x00" + random.getrandbits(112).to_bytes(14, "big"))
+    answer.answer = [dns.rrset.from_text(question.name, 0, "IN", "AAAA", str(address))]
+    answer.authority, answer.additional = [], []
+    answer.set_rcode(dns.rcode.NOERROR)
+    return True
 
 
-def garbage(message: bytes) -> bytes:
-    """A random AAAA record, whatever was asked for."""
-    _, kind, after = question(message)
-    if kind != AAAA:
-        return message
-    address = b"\xfd\x00" + random.getrandbits(112).to_bytes(14, "big")
-    flags = struct.unpack("!H", message[2:4])[0] & ~0xF
-    head = message[:2] + struct.pack("!HHHHH", flags, 1, 1, 0, 0)
-    return head + message[12:after] + b"\xc0\x0c" + struct.pack("!HHIH", AAAA, 1, 0, 16) + address
+def shift_port(answer: Message) -> bool:
+    """Make SRV records name the port after the right one."""
+    changed = False
+    for index, entry in enumerate(answer.answer):
+        record = entry[0]
+        if isinstance(record, dns.rdtypes.IN.SRV.SRV):
+            answer.answer[index] = dns.rrset.from_rdata(entry.name, entry.ttl, record.replace(port=record.port + 1))
+            changed = True
+    return changed
 
 
-def port(message: bytes) -> bytes:
-    """SRV with the next port."""
-    spoiled = bytearray(message)
-    for _, kind, place, _ in answers(message):
-        if kind == SRV:
-            number = struct.unpack("!H", message[place + 4 : place + 6])[0]
-            spoiled[place + 4 : place + 6] = struct.pack("!H", number + 1)
-    return bytes(spoiled)
-
-
-def delay(message: bytes) -> bytes:
-    """The same, later."""
+def delay(answer: Message) -> bool:
+    """Change nothing, but take DELAY_S for it."""
     time.sleep(DELAY_S)
-    return message
+    return False
 
 
-SPOIL = {"delay": delay, "missing": missing, "critical": critical, "garbage": garbage, "port": port}
+Spoil = Callable[[Message], bool]
+"""Changes an answer whose record sets hold one record each; returns whether it did."""
+SPOIL: dict[str, Spoil] = {
+    "delay": delay,
+    "missing": leave_one_out,
+    "critical": add_critical,
+    "garbage": answer_garbage,
+    "port": shift_port,
+}
+
+
+def spoiled(spoil: Spoil, wire: bytes) -> bytes:
+    """An answer from Consul as it is passed on; byte by byte the same when nothing of it was changed."""
+    # One record a set: dnspython mixes the records of a set when it writes them.
+    answer = dns.message.from_wire(wire, one_rr_per_rrset=True, ignore_trailing=True)
+    return answer.to_wire() if answer.question and spoil(answer) else wire
+
+
+def server_failure(wire: bytes) -> bytes:
+    """SERVFAIL to a question: Consul does not run, and the asker goes on to its next server."""
+    answer = dns.message.make_response(dns.message.from_wire(wire), recursion_available=True)
+    answer.set_rcode(dns.rcode.SERVFAIL)
+    return answer.to_wire()
 
 
 def marked(kind: socket.SocketKind, server: Server) -> socket.socket:
@@ -147,32 +147,28 @@ def exactly(stream: socket.socket, size: int) -> bytes:
     return data
 
 
-def failed(message: bytes) -> bytes:
-    """SERVFAIL: Consul does not run, and who asks goes on to the next server."""
-    _, _, end = question(message)
-    return message[:2] + struct.pack("!HHHHH", 0x8182, 1, 0, 0, 0) + message[12:end]
-
-
-def udp(spoil: Spoil, listener: socket.socket, server: Server, message: bytes, asked: Asked, asker: Server) -> None:
-    """One question by datagram; answered from the address that was asked, or the asker's kernel knows no such flow."""
+def answer_datagram(
+    spoil: Spoil, listener: socket.socket, server: Server, question: bytes, ancillary: Ancillary, asker: Server
+) -> None:
+    """Answer from the address that was asked: the asker's kernel drops what comes from another one."""
     with marked(socket.SOCK_DGRAM, server) as consul:
         try:
-            consul.send(message)
-            answer = spoil(consul.recv(65535))
+            consul.send(question)
+            answer = spoiled(spoil, consul.recv(65535))
         except ConnectionRefusedError:
-            answer = failed(message)
+            answer = server_failure(question)
         # in_pktinfo is (ifindex, spec_dst, addr)
-        own = [(level, kind, struct.pack("i4s4s", 0, value[8:12], bytes(4))) for level, kind, value in asked]
+        own = [(level, kind, struct.pack("i4s4s", 0, value[8:12], bytes(4))) for level, kind, value in ancillary]
         listener.sendmsg([answer], own, 0, asker)
 
 
-def tcp(spoil: Spoil, server: Server, client: socket.socket) -> None:
-    """A connection's questions."""
+def answer_connection(spoil: Spoil, server: Server, client: socket.socket) -> None:
+    """Answer the questions of a TCP connection, each preceded by its length (RFC 1035 §4.2.2)."""
     with contextlib.suppress(EOFError, OSError), client, marked(socket.SOCK_STREAM, server) as consul:
         while True:
             size = exactly(client, 2)
             consul.sendall(size + exactly(client, struct.unpack("!H", size)[0]))
-            answer = spoil(exactly(consul, struct.unpack("!H", exactly(consul, 2))[0]))
+            answer = spoiled(spoil, exactly(consul, struct.unpack("!H", exactly(consul, 2))[0]))
             client.sendall(struct.pack("!H", len(answer)) + answer)
 
 
@@ -188,14 +184,14 @@ def main() -> None:
     streams.listen(64)
     print("ready", flush=True)
     while True:
-        for one in select.select([datagrams, streams], [], [])[0]:
-            if one is datagrams:
-                message, asked, _, asker = datagrams.recvmsg(65535, 256)
-                threading.Thread(
-                    target=udp, args=(spoil, datagrams, server, message, asked, asker), daemon=True
-                ).start()
+        for ready in select.select([datagrams, streams], [], [])[0]:
+            if ready is datagrams:
+                question, ancillary, _, asker = datagrams.recvmsg(65535, 256)
+                arguments = (spoil, datagrams, server, question, ancillary, asker)
+                threading.Thread(target=answer_datagram, args=arguments, daemon=True).start()
             else:
-                threading.Thread(target=tcp, args=(spoil, server, streams.accept()[0]), daemon=True).start()
+                connection = (spoil, server, streams.accept()[0])
+                threading.Thread(target=answer_connection, args=connection, daemon=True).start()
 
 
 if __name__ == "__main__":

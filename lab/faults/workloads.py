@@ -1,0 +1,48 @@
+"""Faults of promise 4 for what a scheduler places: Consul is told something else about a job's tasks."""
+
+from __future__ import annotations
+
+from .model import Action, Fault, Plan, Site
+
+PROXY_PORT = 5301
+
+
+def _registrations(mode: str) -> Plan:
+    """Plan of a proxy between Nomad and Consul on the node; `mode` is one of scripts/registrations.py."""
+
+    def plan(site: Site) -> list[Action]:
+        consul = site.inventory.consul
+        assert consul is not None
+        to_consul = f"meta mark != 0xfa17 ip daddr 127.0.0.1 tcp dport {consul.http_port}"
+        # Connections that stood before are not redirected: Nomad has to make new ones.
+        chains = (
+            f"chain out {{ type nat hook output priority -110;\n{to_consul} redirect to :{PROXY_PORT}\n}}\n"
+            f"chain old {{ type filter hook output priority filter;\n{to_consul} reject with tcp reset\n}}"
+        )
+        arguments = (mode, str(PROXY_PORT), site.node.address, str(consul.http_port))
+        return [*site.daemon("registrations", "registrations.py", *arguments), site.table(chains)]
+
+    return plan
+
+
+FAULTS = (
+    Fault(
+        "job-registered-at-node",
+        "Nomad registers a task under its node's address, because it does not learn the address on the network.",
+        "https://github.com/hashicorp/nomad/issues/17107",
+        _registrations("node-address"),
+        must_fail=("JOB-2", "JOB-4"),
+        may_fail=("JOB-6",),
+        needs_nomad=True,
+    ),
+    Fault(
+        "job-never-deregistered",
+        "Nomad stops a job, and its services stay registered in Consul.",
+        "https://github.com/hashicorp/nomad/issues/16616",
+        _registrations("kept"),
+        must_fail=("JOB-5",),
+        may_fail=("JOB-2", "JOB-4", "JOB-6"),
+        needs_nomad=True,
+        kind=("is gone",),
+    ),
+)

@@ -1,0 +1,50 @@
+"""An experiment's findings and the text of its report."""
+
+from __future__ import annotations
+
+from fixtures.resilience.aftermath import Aftermath
+from fixtures.resilience.gaps import Gap
+
+LOST = Gap("u1/a1->u2/a3-udp", 4.0, 4.5, 1, "lost")
+STOP = Gap("u2/a3->u1/a1-tcp", 5.0, 7.0, 2, "lost")
+
+
+def test_nothing_found_is_harmless() -> None:
+    aftermath = Aftermath()
+    assert aftermath.harmless and repr(aftermath) == "nothing was found"
+
+
+def test_a_finding_is_not_harmless_and_is_what_prints() -> None:
+    aftermath = Aftermath(["first", "second"], ["a note"])
+    assert not aftermath.harmless and repr(aftermath) == "first\nsecond"
+
+
+def test_a_stop_of_traffic_is_a_finding_and_a_lost_exchange_is_not() -> None:
+    aftermath = Aftermath()
+    aftermath.add_traffic([LOST], 3.0)
+    assert aftermath.harmless
+    aftermath.add_traffic([LOST, STOP], 3.0)
+    (finding,) = aftermath.findings
+    assert finding.splitlines()[1:] == [STOP.describe(3.0)]
+
+
+def test_a_recovery_failed_when_it_was_waited_for_and_did_not_come() -> None:
+    assert not Aftermath().recovery_failed()
+    assert Aftermath(bound_s=60.0).recovery_failed()
+    assert not Aftermath(bound_s=60.0, recovery_s=0.0).recovery_failed()
+
+
+def test_the_report_holds_notes_recovery_traffic_and_findings() -> None:
+    aftermath = Aftermath(["10.32.0.9 is held twice"], ["   0.10 s  u3: power off"], recovery_s=0.0, bound_s=75.0)
+    assert aftermath.report([LOST, STOP], rounds=40, edges=12, unwatched_s=0.256).splitlines() == [
+        "   0.10 s  u3: power off",
+        "recovered after 0.00 s, bound 75 s",
+        "traffic between nodes that were not disturbed: 40 rounds on 12 edges, the longest time between two probes "
+        "on one edge 0.26 s, 1 stops, 1 lost exchanges between two that worked",
+        "10.32.0.9 is held twice",
+    ]
+
+
+def test_the_report_says_when_nothing_recovered() -> None:
+    for aftermath in (Aftermath(), Aftermath(bound_s=75.0), Aftermath(recovery_s=3.0)):
+        assert aftermath.report([], rounds=0, edges=0, unwatched_s=0.0).splitlines()[0] == "not recovered"
