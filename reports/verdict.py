@@ -99,8 +99,8 @@ def judge(
     """The verdict of a run.
 
     `catalogue` is {id: Requirement}, `planned` {requirement id: tests collected}, `known` {requirement id: ids of
-    tests whose failure is an accepted known issue}. A requirement is no pass when no test was planned for it, or when
-    a planned test did not run.
+    tests whose failure is an accepted known issue}. A requirement does not pass when no test was planned for it, or
+    when a planned test did not run.
     """
     known = known or {}
     judged = tuple(

@@ -185,7 +185,7 @@ def _verify_signature(release: Release, folder: Path) -> None:
     signers = {line.split()[-1] for line in done.stdout.splitlines() if line.startswith("[GNUPG:] VALIDSIG ")}
     if done.returncode != 0 or signers != {release.fingerprint}:
         raise LabError(
-            f"fetch: {release.checksums}.sig is no good signature of {release.checksums} "
+            f"fetch: {release.checksums}.sig is not a good signature of {release.checksums} "
             f"by the key {release.fingerprint}; nothing was kept"
         )
 
@@ -235,7 +235,7 @@ def verify_archive(path: Path, image: str) -> None:
             expected = [one.removeprefix("sha256:") for one in _json(archive, entry["Config"])["rootfs"]["diff_ids"]]
             found = [_digest(archive, layer) for layer in entry["Layers"]]
     except (tarfile.TarError, KeyError, ValueError, TypeError, OSError) as error:
-        raise LabError(f"fetch: {path.name} is no whole image archive: {error}") from None
+        raise LabError(f"fetch: {path.name} is not a whole image archive: {error}") from None
     if found != expected:
         raise LabError(f"fetch: {path.name}: a layer of {image} is not the one it names; nothing was kept")
 

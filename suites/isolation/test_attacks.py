@@ -51,7 +51,7 @@ def test_taking_an_address_of_another_subnet_does_not_lead_there(
     container of that subnet.
     """
     intruders = attack.from_taken_addresses(launch)
-    # The kernel first asks by ARP, which nobody may answer; frames do not need that, and are seen leaving.
+    # The kernel first asks by ARP, which must not be answered; frames do not need that, and are seen leaving.
     probe.assert_unreachable(
         attempts=attack.dial(intruders, transports=TRANSPORTS)
         + attack.frames(intruders, to=list(NextHop), transports=TRANSPORTS, port=PORT),

@@ -57,7 +57,7 @@ def test_a_cluster_file_gives_the_verdict_of_the_lab(kept: Place, cluster_file: 
     assert proved(of_cluster) == proved(of_lab)
     _assert_page_tells(kept.out / "latest" / "index.html", of_cluster)
     assert proved(of_cluster)["HOST-2"] == ("pass", 2)
-    assert "before_expose" not in as_cluster.stdout, "proofs that disturb are left out of a cluster of somebody's"
+    assert "before_expose" not in as_cluster.stdout, "proofs that disturb are left out on a cluster file's cluster"
     assert not (kept.top / "state" / "flatnet").exists()
 
 

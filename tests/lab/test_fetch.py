@@ -187,10 +187,10 @@ def no_zip(place: Path, release: Release, signers: tuple[Signer, Signer]) -> Non
     ("spoil", "said"),
     [
         (other_program, r"has the checksum \w+, not \w+; nothing was kept"),
-        (changed_list, "is no good signature"),
-        (signed_by_another, "is no good signature"),
-        (signed_by_another_too, "is no good signature"),
-        (no_signature, "is no good signature"),
+        (changed_list, "is not a good signature"),
+        (signed_by_another, "is not a good signature"),
+        (signed_by_another_too, "is not a good signature"),
+        (no_signature, "is not a good signature"),
         (unlisted, "does not list"),
         (truncated, r"truncated: \d+ of \d+ bytes came"),
         (missing, "HTTP status 404"),
@@ -284,7 +284,7 @@ def no_script(place: Path) -> None:
     [
         (other_layer, "is not the one it names"),
         (other_image, r"holds no image weaveworks/weave:2\.8\.1"),
-        (half_an_archive, "is no whole image archive"),
+        (half_an_archive, "is not a whole image archive"),
         (no_script, f"no layer has /{SCRIPT}"),
         (lambda place: (place / "weavedb.tar").unlink(), "No such file"),
     ],

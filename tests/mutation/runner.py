@@ -28,7 +28,7 @@ from tests.mutation.pytest_child import ROOT, Chosen, Substitute, observed, run_
 WAIT_FACTOR, WAIT_S = 10, 10
 """A mutant may use so many times the processor seconds that its tests take without it, and so many more."""
 IDLE_FACTOR = 10
-"""And so many times that by the clock: other processes share the machine, and a mutant may sleep for ever."""
+"""And so many times that by the clock: other processes share the machine, and a mutant may sleep without end."""
 TESTS_PASSED, TESTS_FAILED, IMPORT_FAILED = 0, 1, 2
 """Exit codes of pytest."""
 

@@ -1,21 +1,11 @@
-"""What code may do only in listed places: catch everything, hide errors of a shell, replace the environment."""
+"""What code may not do: catch everything, hide errors of a shell, replace the environment."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 
 HIDDEN_ERRORS = re.compile(r"2>\s*/dev/null|2>&-|&>\s*/dev/null")
-ALLOWED = {
-    ("fixtures/probes/agent/main.py", "hides errors"): (1, "answers are JSON: an empty one is an error of the reader"),
-    ("fixtures/control_plane/filters.py", "hides errors"): (
-        2, "a kernel without iptables lacks the file; a missing switch is written as `none`, which the judging knows",
-    ),
-    ("fixtures/control_plane/identity.py", "hides errors"): (1, "a machine-id that is missing is a finding of CP-4"),
-    ("fixtures/expose/exposure.py", "hides errors"): (1, "a back end that the node lacks has no rules to compare"),
-}  # fmt: skip
-"""(file, finding) → how often, and why its emptiness is not taken for an answer."""
 
 
 def lax_places(path: str, text: str) -> list[str]:
@@ -41,16 +31,6 @@ def _of(node: ast.AST, path: str) -> list[str]:
 
 
 _EVERYTHING = {"Exception", "BaseException"}
-
-
-def unlisted(found: list[str]) -> list[str]:
-    """Findings beyond those that ALLOWED lists, and entries of ALLOWED that match nothing any more."""
-    allowed = {f"{path}: {finding}": count for (path, finding), (count, _) in ALLOWED.items()}
-    counted = Counter(found)
-    return [f"{line} ({counted[line]} times)" for line in counted if counted[line] > allowed.get(line, 0)] + [
-        f"{line}: is listed {count} times, and found {counted[line]} times" for line, count in allowed.items()
-        if counted[line] < count
-    ]  # fmt: skip
 
 
 def unreadable_in_a_suite(path: str, text: str) -> list[str]:

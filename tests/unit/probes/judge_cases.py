@@ -60,7 +60,7 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         Outcome.DELIVERED,
         "not the socket that asked",
     ),
-    "the socket's own word is missing": (ALL, lambda one: replace(one, sent=None), Outcome.ANSWERED, ""),
+    "the socket reported nothing as sent": (ALL, lambda one: replace(one, sent=None), Outcome.ANSWERED, ""),
     "not answered": (ALL, lambda one: one.unanswered(), Outcome.DELIVERED, "u2/a2 received it and did not answer"),
     "the sender itself refuses something": (
         ALL,

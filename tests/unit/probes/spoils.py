@@ -81,7 +81,7 @@ def late(one: Canned) -> Canned:
 
 
 def own_frame_comes_back(one: Canned) -> Canned:
-    """B's own outgoing frame, and one to another MAC, are no arrival at B."""
+    """B's own outgoing frame, and one to another MAC, have not arrived at B."""
     made = one.undelivered()
     return made.adding(one.arrived._replace(kind=OUTGOING), one.arrived._replace(kind=OTHERS_HOST))
 

@@ -1,4 +1,4 @@
-"""How an agent lets probes go: so many on their way at once, lost ones in nobody's way."""
+"""How an agent sends probes: a bounded number is on its way at once, and lost ones do not block others."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_a_crafted_frame_comes_back(transport: Transport, here: str, there: str,
     frame = craft(transport, interface="eth0", macs=MAC, addresses=(here, there), port=port, description="").make(ASKED)
     packet = IP(frame[14:])
     assert bytes(packet) == frame[14:]
-    (seen,) = read(record(frame[14:] + more))[INDEX]  # what pads a short frame is no payload
+    (seen,) = read(record(frame[14:] + more))[INDEX]  # the padding of a short frame does not belong to the payload
     assert seen.header == Header(transport, here, there, OWN_PORT, port, ASKED)
 
 

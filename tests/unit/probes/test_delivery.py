@@ -1,4 +1,4 @@
-"""What a delivery says of itself: exchanged or not, reached or not, hops, and how it prints."""
+"""What a delivery reports: exchanged or not, reached or not, hops, and how it prints."""
 
 from __future__ import annotations
 
