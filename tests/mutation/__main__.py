@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-import yaml
+from ruamel.yaml import YAML
 
 from tests.mutation.mutants import Mutant
 from tests.mutation.runner import Report, Unusable, check, default_tests
@@ -18,8 +18,8 @@ AT_LEAST = 95.0
 
 def explained(module: str) -> dict[str, str]:
     """{change: why it changes nothing that anybody could see} of a module."""
-    text: dict[str, dict[str, str]] = yaml.safe_load(EXPLAINED.read_text()) or {}
-    return text.get(module, {})
+    texts: dict[str, dict[str, str]] = YAML(typ="safe", pure=True).load(EXPLAINED) or {}
+    return texts.get(module, {})
 
 
 def describe(module: Path, mutant: Mutant) -> str:
