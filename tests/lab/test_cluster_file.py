@@ -65,7 +65,8 @@ def _assert_page_tells(page: Path, document: dict[str, Any]) -> None:
     """Above Allure's tests, which its generator put there, stand the verdict and every requirement."""
     text = page.read_text(encoding="utf-8")
     head = text[text.index("<body") :].partition("</table></div>")[0]
-    assert f"<b>{document['verdict']} (" in head
+    flatnet = document["flatnet"]
+    assert f"<b>Flatnet {flatnet['version']} ({flatnet['revision']}): {document['verdict']} (" in head
     assert "allure" in text.partition("</table></div>")[2]
     rows = {name for name, entry in document["requirements"].items() if f">{name}<td>{entry['level']}" in head}
     assert rows == set(document["requirements"])
