@@ -17,6 +17,7 @@ from fixtures.isolation.judging import (
     diverted_neighbours,
     frames_outside,
     free_address,
+    locked_entries,
     unproved_receptions,
 )
 from reports.model import NotProved
@@ -165,3 +166,16 @@ def test_the_lowest_host_address_is_one_too() -> None:
 def test_neither_the_network_nor_its_broadcast_address_is_chosen() -> None:
     with pytest.raises(NotProved, match=r"^subnet a 10\.32\.0\.0/29 has no free address"):
         free_address("a", NETWORK, {f"10.32.0.{number}" for number in range(1, 7)})
+
+
+@pytest.mark.parametrize(("age_s", "locked"), [(0, True), (1, True), (2, False), (300, False)])
+def test_a_young_entry_ignores_claims(age_s: int, locked: bool) -> None:
+    """Linux keeps an entry for 1 s against claims, and ages are rounded down."""
+    known = table({"dst": "10.32.0.2", "dev": "eth0", "lladdr": "02:00:00:00:00:02", "updated": age_s})
+    expected = [f"u1/a1: 10.32.0.2 changed {age_s} s ago"] if locked else []
+    assert locked_entries([known]) == expected
+
+
+@pytest.mark.parametrize(("address", "device"), [("10.32.0.2", "eth1"), ("10.32.1.2", "eth0")])
+def test_only_entries_on_the_way_to_a_neighbour_are_waited_for(address: str, device: str) -> None:
+    assert locked_entries([table({"dst": address, "dev": device, "updated": 0})]) == []
