@@ -8,6 +8,7 @@ import os
 import pytest
 
 from fixtures.probes import mesh as mesh_module
+from fixtures.probes.client import PortTaken
 from fixtures.probes.delivery import Transport
 from fixtures.probes.mesh import PORTS, Mesh, run_stages, serve_on_free_port
 from lab.errors import HarnessError
@@ -72,19 +73,21 @@ TAKEN = os.strerror(errno.EADDRINUSE)
 class Server:
     """Serves on a port unless it is taken; `others` are refusals that come first."""
 
-    def __init__(self, *refusals: str | None) -> None:
+    def __init__(self, *refusals: HarnessError | None) -> None:
         self.refusals = list(refusals)
         self.asked: list[int] = []
 
     def __call__(self, port: int) -> None:
         self.asked.append(port)
         refusal = self.refusals.pop(0) if self.refusals else None
+        if refusal is DRAWN:
+            raise PortTaken(f"node u2: TCP port {port} in the node: {TAKEN}", port)
         if refusal is not None:
-            raise HarnessError(refusal.format(port=port))
+            raise refusal
 
 
-DRAWN = f"node u2: TCP port {{port}} in the node: {TAKEN}"
-CHOSEN = f"node u2: TCP port 80 in the node: {TAKEN}"
+DRAWN = HarnessError("stands for a refusal of the port that was drawn")
+CHOSEN = PortTaken(f"node u2: TCP port 80 in the node: {TAKEN}", 80)
 
 
 def test_the_first_port_that_can_be_served_is_taken() -> None:
@@ -106,8 +109,8 @@ def test_four_taken_ports_are_an_error() -> None:
 
 
 def test_any_other_refusal_is_an_error_at_once() -> None:
-    serve = Server("node u2: TCP port {port} in the node: Permission denied")
-    with pytest.raises(HarnessError, match="Permission denied"):
+    serve = Server(HarnessError(f"node u2: namespace gone: {TAKEN}"))
+    with pytest.raises(HarnessError, match="namespace gone"):
         serve_on_free_port(serve)
     assert len(serve.asked) == 1
 
@@ -141,7 +144,7 @@ def test_a_chosen_port_is_waited_for_with_the_last_drawn_port_too(monkeypatch: p
     [(CHOSEN, 5.0, True), (CHOSEN, 5.1, False), (DRAWN, 5.0, True), (DRAWN, 5.1, True)],
 )
 def test_only_a_chosen_port_has_a_deadline(
-    monkeypatch: pytest.MonkeyPatch, refusal: str, late_s: float, works: bool
+    monkeypatch: pytest.MonkeyPatch, refusal: HarnessError, late_s: float, works: bool
 ) -> None:
     times = iter([100.0])
     monkeypatch.setattr("time.monotonic", lambda: next(times, 100.0 + late_s))
