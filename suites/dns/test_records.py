@@ -41,7 +41,9 @@ def test_every_registration_leads_to_a_container_or_a_node_that_serves(
     or under a node's address on which the node itself serves that port.
     """
     services = {registration.service for registration in registry_audit.registrations()}
-    assert listed.name in services, f"{listed}, which this run registered, is missing from the registry: {services}"
+    assert listed.name in services, (
+        f"{listed}, which this run registered, is missing from the registry: {', '.join(sorted(services))}"
+    )
     misleading = registry_audit.misleading()
     assert not misleading, "\n".join(misleading)
 
@@ -66,7 +68,7 @@ def test_dialling_the_name_reaches_an_instance(
     silent = {str(caller) for caller in callers} - {str(dial.source) for dial in dials}
     assert not silent, f"{', '.join(sorted(silent))} got no address of an instance to dial: {judged}"
     wrong = [
-        f"{dial}: {name} answered, not {instances[dial.address].container.name}"
+        f"{dial}: instead of {instances[dial.address].container.name}, {name}"
         for dial, name in zip(dials, http.who_answers(dials), strict=True)
         if name != instances[dial.address].container.name
     ]

@@ -170,7 +170,7 @@ def _answered_by_another(http: WebClient, sources: list[Party], tasks: list[Cont
     dials = [(Dial(source, task.address, task.port), task) for source in sources for task in tasks]
     answered = http.who_answers([dial for dial, _ in dials])
     return [
-        f"{dial} of {task.label}: {name} answered"
+        f"{dial} of {task.label}: instead of {task.name}, {name}"
         for (dial, task), name in zip(dials, answered, strict=True)
         if name != task.name
     ]

@@ -61,6 +61,14 @@ def test_entries_without_an_index_have_revision_0() -> None:
     assert read_server_view([bare]) == {"a": InstanceState(True, (0, 0))}
 
 
+def test_an_observation_says_what_each_server_lists() -> None:
+    replicas = {"u1": {"b": CRITICAL, "a": PASSING}, "u2": {"a": InstanceState(None)}, "u3": {}}
+    assert str(Observation(1.0, 2.0, replicas, {"a": PASSING})) == (
+        "the leader lists a (passing); u1 lists a (passing), b (critical); u2 lists a (warning); u3 lists no instance"
+    )
+    assert str(Observation(1.0, 2.0, {"u1": {}}, None)) == "u1 lists no instance"
+
+
 def observation(leader: ServerView | None, ended: float) -> Observation:
     return Observation(ended - 0.1, ended, {}, leader)
 

@@ -1,4 +1,4 @@
-"""Waiting for a condition, by a clock that the test moves: late is a failure, and what was seen is told."""
+"""Waiting for a condition, by a clock that the test moves: too late is a failure, and the message has the value."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from fixtures.evidence import waiting as expectations
-from fixtures.evidence.waiting import Seen, eventually
+from fixtures.control_plane.observation import Consensus
+from fixtures.evidence import waiting
+from fixtures.evidence.waiting import Seen, describe_value, eventually
 from lab.errors import HarnessError
 
 
 class Clock:
-    """Time that passes only in `sleep`, and in looks that take some."""
+    """Time that passes only in `sleep`, and where a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -28,7 +29,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(expectations, "time", made)
+    monkeypatch.setattr(waiting, "time", made)
     return made
 
 
@@ -46,28 +47,28 @@ def test_in_time(clock: Clock, until: int, after: float) -> None:
     assert wait(until) == Seen(until, after, until)
 
 
-def test_one_look_is_made_even_without_time(clock: Clock) -> None:
+def test_one_attempt_is_made_even_without_time(clock: Clock) -> None:
     assert wait(1, within_s=0) == Seen(1, 0.0, 1)
 
 
 def test_a_late_success_is_a_failure_that_says_how_late(clock: Clock) -> None:
-    with pytest.raises(AssertionError, match=r"the count: late by 0\.25 s \(bound 1 s, 6 looks\); then saw 6$"):
+    with pytest.raises(AssertionError, match=r"the count: late by 0\.25 s \(bound 1 s, attempt 6\); then: 6$"):
         wait(6)
 
 
-def test_never_says_the_last_value_and_how_often_it_looked(clock: Clock) -> None:
-    with pytest.raises(AssertionError, match=r"not within 1 s, nor within 2\.25 s; last of 10 looks saw 10$"):
+def test_a_condition_that_never_comes_true_fails_with_the_last_value(clock: Clock) -> None:
+    with pytest.raises(AssertionError, match=r"not within 1 s, nor within 2\.25 s; at the last of 10 attempts: 10$"):
         wait(1000)
 
 
-def test_it_looks_after_the_bound_however_long_a_look_takes(clock: Clock) -> None:
+def test_there_is_an_attempt_after_the_bound_however_long_one_takes(clock: Clock) -> None:
     def slow() -> int:
         clock.now += 5
         return 1
 
-    with pytest.raises(AssertionError, match=r"late by 4\.00 s \(bound 1 s, 1 looks\)"):
+    with pytest.raises(AssertionError, match=r"late by 4\.00 s \(bound 1 s, attempt 1\)"):
         eventually(slow, lambda seen: seen == 1, within_s=1, what="it")
-    with pytest.raises(AssertionError, match=r"last of 1 looks saw 1"):
+    with pytest.raises(AssertionError, match=r"at the last of 1 attempts: 1"):
         eventually(slow, lambda seen: seen == 2, within_s=1, what="it")
 
 
@@ -83,4 +84,23 @@ def test_an_instrument_that_fails_ends_the_waiting(clock: Clock) -> None:
 
 
 def test_real_time_passes() -> None:
-    assert eventually(counting(), lambda seen: seen == 3, within_s=60, every_s=0.001, what="the count").looks == 3
+    assert eventually(counting(), lambda seen: seen == 3, within_s=60, every_s=0.001, what="the count").attempts == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"u1": Consensus(frozenset({"u2", "u1"}), frozenset({"u1"}))}, "u1: voters u1, u2; leader u1"),
+        ({"u1": "ready", "u2": {80}}, "u1: ready; u2: 80"),
+        ({}, "nothing"),
+        (frozenset({"b", "a"}), "a, b"),
+        (set(), "nothing"),
+        ([["x"], HarnessError("no answer")], "x; no answer"),
+        ([], "nothing"),
+        ({("10.0.0.2", 0)}, "(10.0.0.2, 0)"),
+        ("one line", "one line"),
+        (Seen(1, 0.0, 1), "Seen(value=1, after_s=0.0, attempts=1)"),
+    ],
+)
+def test_values_are_written_as_a_person_writes_them(value: object, text: str) -> None:
+    assert describe_value(value) == text
