@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import consul
 import docker
 import pytest
@@ -18,6 +20,7 @@ def fails(what: str, error: BaseException) -> Check:
     return what, check
 
 
+NOT_JSON = json.JSONDecodeError("no JSON", "<html>", 0)
 HOLDS: Check = ("holds", lambda: None)
 REFUSED = HarnessError("node n1 (root@192.0.2.1:22): unreachable: connection refused")
 
@@ -58,7 +61,7 @@ def test_a_long_error_is_cut() -> None:
     assert len(line) == LONGEST and line.startswith("node n1: Docker: xxx")
 
 
-@pytest.mark.parametrize("error", [consul.ConsulException("500"), TimeoutError("late")])
+@pytest.mark.parametrize("error", [consul.ConsulException("500"), TimeoutError("late"), NOT_JSON])
 def test_what_clients_raise_is_a_problem(error: Exception) -> None:
     assert isinstance(error, ERRORS) and problems("n1", connected, [fails("Consul", error)])
 

@@ -186,6 +186,7 @@ def test_without_options_a_resolver_has_those_of_the_manual_page() -> None:
         ("options attempts:4", 4),
         ("options rotate attempts:3 edns0\noptions attempts:5", 5),
         ("options attempts:many", 2),
+        ("options attempts:6", 5),
         ("options attempts:0", 1),
         ("options attempts", 2),
         ("; options attempts:4", 2),
