@@ -113,7 +113,7 @@ def measure_one(
         row["testinfra ping"] = _plain(peers.testinfra(python, cluster, containers, options.sample))
     for name, interval_ms in FPING.items():  # last: it may leave the kernel no room for neighbours for half a minute
         several = [peers.fping(cluster, containers, interval_ms) for _ in range(options.rounds)]
-        row[name] = _plain(sorted(several, key=lambda one: one.seconds)[len(several) // 2])
+        row[name] = _plain(sorted(several, key=lambda result: result.seconds)[len(several) // 2])
     return row
 
 
@@ -122,21 +122,21 @@ def grow(cluster: Cluster, first: int, last: int) -> list[Container]:
     nodes = list(cluster.nodes.values())
     subnet = cluster.subnets[0]
 
-    def one(index: int) -> Container:
+    def create_numbered(index: int) -> Container:
         node: ClusterNode = nodes[index % len(nodes)]
         return create(cluster, "benchmark", f"m{index}", subnet, node)
 
     with ThreadPoolExecutor(max_workers=AT_ONCE * len(nodes)) as pool:
-        return list(pool.map(one, range(first, last)))
+        return list(pool.map(create_numbered, range(first, last)))
 
 
 def all_edges(containers: Sequence[Container], transports: Sequence[Transport]) -> list[Edge]:
     """Every ordered pair, by each transport."""
     return [
-        Edge(one.endpoint, other.endpoint, transport)
-        for one in containers
-        for other in containers
-        if one is not other
+        Edge(source.endpoint, destination.endpoint, transport)
+        for source in containers
+        for destination in containers
+        if source is not destination
         for transport in transports
     ]
 
@@ -147,13 +147,13 @@ def ours(
     """Flatnet's mesh; the median of the rounds. Raises HarnessError as run_mesh does."""
     edges = all_edges(containers, transports)
     rounds_of = [_round(cluster, edges) for _ in range(rounds)]
-    seconds = statistics.median(one["seconds"] for one in rounds_of)
-    median = min(rounds_of, key=lambda one: abs(one["seconds"] - seconds))
+    seconds = statistics.median(result["seconds"] for result in rounds_of)
+    median = min(rounds_of, key=lambda result: abs(result["seconds"] - seconds))
     return {
         **median,
         "seconds": seconds,
-        "all_seconds": [one["seconds"] for one in rounds_of],
-        "answered": min(one["answered"] for one in rounds_of),
+        "all_seconds": [result["seconds"] for result in rounds_of],
+        "answered": min(result["answered"] for result in rounds_of),
     }
 
 
@@ -170,7 +170,7 @@ def _round(cluster: Cluster, edges: Sequence[Edge]) -> dict[str, Any]:
 
 
 def memory(cluster: Cluster) -> dict[str, Any]:
-    """Peak resident memory so far, MB: each node's agent, and this process with all its ledgers."""
+    """Peak resident memory so far, MB: each node's agent, and this process with all records of the mesh."""
 
     def agent(node: ClusterNode) -> float:
         lines = node.run(AGENT_PEAK, check=False).stdout.splitlines()
@@ -252,8 +252,12 @@ def picture(rows: Sequence[Mapping[str, Any]]) -> str:
     for name, words in names.items():
         found = {row["containers"]: row[name] for row in rows if row.get(name)}
         if found:
-            short = (count for count, one in found.items() if one["answered"] < one.get("proofs", one.get("tried")))
-            points = {count: one["seconds"] for count, one in found.items()}
+            short = (
+                count
+                for count, result in found.items()
+                if result["answered"] < result.get("proofs", result.get("tried"))
+            )
+            points = {count: result["seconds"] for count, result in found.items()}
             series.append(Series(words, points, dashed="extrapolated" in words, hollow=frozenset(short)))
     return draw("A whole mesh: seconds over containers", series)
 

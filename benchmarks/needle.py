@@ -63,12 +63,12 @@ def find(cluster: Cluster, count: int, seed: int) -> int:
     print(f"the mesh: {time.monotonic() - began:.2f} s, {mesh.round_trips} round trips")
     evidence = Unkept()
     mesh = Diagnosis(cluster).explain_failures(mesh, failed, evidence)
-    print(f"with the look at what failed: {time.monotonic() - began:.2f} s")
-    accused = [one for one in mesh.deliveries if not one.exchanged]
-    for one in accused:
-        print(one)
+    print(f"with the diagnosis of what failed: {time.monotonic() - began:.2f} s")
+    accused = [delivery for delivery in mesh.deliveries if not delivery.exchanged]
+    for delivery in accused:
+        print(delivery)
     print(f"attached: {', '.join(evidence.attached)}")
-    return 0 if [one.edge for one in accused] == [broken] and not mesh.rewritten else 1
+    return 0 if [delivery.edge for delivery in accused] == [broken] and not mesh.rewritten else 1
 
 
 if __name__ == "__main__":

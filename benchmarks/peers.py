@@ -43,17 +43,20 @@ class Cost:
 
 def sample(containers: Sequence[Container], most: int) -> list[tuple[Container, Container]]:
     """Ordered pairs drawn with a fixed seed."""
-    pairs = [(one, other) for one in containers for other in containers if one is not other]
+    pairs = [(source, destination) for source in containers for destination in containers if source is not destination]
     return random.Random(7).sample(pairs, min(most, len(pairs)))
 
 
 def docker_exec(containers: Sequence[Container], most: int) -> Cost:
     """`docker exec … ping -c 1`, one after the other in a shell loop on the first node; ICMP, one-sided."""
     node = containers[0].node
-    own = [one for one in containers if one.node is node]
+    own = [source for source in containers if source.node is node]
     chosen = [pair for pair in sample(containers, len(containers) ** 2) if pair[0] in own][:most]
     exec_ = f"docker --host {node.access.node.docker} exec"
-    lines = [f"{exec_} {one.id} ping -c 1 -W 1 {other.address} >/dev/null && n=$((n+1))" for one, other in chosen]
+    lines = [
+        f"{exec_} {source.id} ping -c 1 -W 1 {destination.address} >/dev/null && n=$((n+1))"
+        for source, destination in chosen
+    ]
     began = time.monotonic()
     done = node.run("\n".join(["n=0", *lines, "echo $n"]), timeout_s=PATIENCE_S)
     return _extrapolated(time.monotonic() - began, containers, int(done.stdout), len(chosen))
@@ -67,11 +70,10 @@ def fping(cluster: Cluster, containers: Sequence[Container], interval_ms: int = 
 
     def on_node(node: ClusterNode) -> int:
         lines = ["d=$(mktemp -d)", "trap 'rm -r $d' EXIT"]
-        for number, one in enumerate(one for one in containers if one.node is node):
-            targets = " ".join(other.address for other in containers if other is not one)
-            lines.append(
-                f"nsenter --net={one.netns} fping -q -c 1 -i {interval_ms} -t 1000 {targets} >/dev/null 2>$d/{number} &"
-            )
+        for number, source in enumerate(source for source in containers if source.node is node):
+            targets = " ".join(destination.address for destination in containers if destination is not source)
+            fping = f"fping -q -c 1 -i {interval_ms} -t 1000 {targets}"
+            lines.append(f"nsenter --net={source.netns} {fping} >/dev/null 2>$d/{number} &")
         lines += ["wait", "cat $d/* | grep -c '= 1/1/0%' || true"]
         done = node.access.run("/bin/sh -s", stdin="\n".join(lines), timeout_s=PATIENCE_S)  # too long for an argument
         return int(done.stdout)
@@ -106,7 +108,8 @@ def testinfra(python: Path, cluster: Cluster, containers: Sequence[Container], m
         for node in cluster.nodes.values()
     }
     commands = [
-        [one.node.name, f"nsenter --net={one.netns} busybox ping -c 1 -W 1 {other.address}"] for one, other in chosen
+        [source.node.name, f"nsenter --net={source.netns} busybox ping -c 1 -W 1 {destination.address}"]
+        for source, destination in chosen
     ]
     done = subprocess.run(
         [str(python), "-W", "ignore", str(HERE / "testinfra_loop.py")],

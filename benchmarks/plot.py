@@ -27,8 +27,8 @@ class Series:
 
 def draw(title: str, series: Sequence[Series]) -> str:
     """The picture. Raises ValueError when there is no point."""
-    counts = sorted({count for one in series for count in one.points})
-    seconds = [value for one in series for value in one.points.values()]
+    counts = sorted({count for line in series for count in line.points})
+    seconds = [value for line in series for value in line.points.values()]
     if not seconds:
         raise ValueError("nothing to draw")
     low, high = math.floor(math.log10(min(seconds))), math.ceil(math.log10(max(seconds)))
@@ -54,12 +54,12 @@ def draw(title: str, series: Sequence[Series]) -> str:
         parts.append(f'<text x="{x(count):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{count}</text>')
     parts.append(
         f'<text x="{LEFT}" y="{HEIGHT - 10}">containers (every ordered pair)'
-        f"{'; hollow: not every edge was answered' if any(one.hollow for one in series) else ''}</text>"
+        f"{'; hollow: not every edge was answered' if any(line.hollow for line in series) else ''}</text>"
     )
-    for index, one in enumerate(series):
-        points = [(x(n), y(one.points[n]), n in one.hollow) for n in sorted(one.points)]
-        parts += _line(one, COLOURS[index % len(COLOURS)], MARKS[index % len(MARKS)], points)
-    ends = sorted(((y(one.points[max(one.points)]), index) for index, one in enumerate(series) if one.points))
+    for index, line in enumerate(series):
+        points = [(x(n), y(line.points[n]), n in line.hollow) for n in sorted(line.points)]
+        parts += _line(line, COLOURS[index % len(COLOURS)], MARKS[index % len(MARKS)], points)
+    ends = sorted(((y(line.points[max(line.points)]), index) for index, line in enumerate(series) if line.points))
     below = float(TOP)
     for at, index in ends:
         below = max(at, below + 16)
@@ -70,9 +70,9 @@ def draw(title: str, series: Sequence[Series]) -> str:
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _line(one: Series, colour: str, mark: str, points: Sequence[tuple[float, float, bool]]) -> list[str]:
+def _line(line: Series, colour: str, mark: str, points: Sequence[tuple[float, float, bool]]) -> list[str]:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
-    dash = ' stroke-dasharray="6 4"' if one.dashed else ""
+    dash = ' stroke-dasharray="6 4"' if line.dashed else ""
     shapes = {
         "circle": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0",
         "square": "M-4 -4h8v8h-8z",

@@ -63,9 +63,9 @@ def bench() -> Iterator[Bench]:
     try:
         holders = {name: start("unshare", "--net", "sleep", "600") for name in ("n1", "n2")}
         home = os.readlink("/proc/self/ns/net")
-        for one in holders.values():
-            wait_for("namespace", partial(apart, one))
-        pids = {name: one.pid for name, one in holders.items()}
+        for holder in holders.values():
+            wait_for("namespace", partial(apart, holder))
+        pids = {name: holder.pid for name, holder in holders.items()}
         made = Bench({}, {}, [], pids)
         cable = ["link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", str(pids["n2"])]
         made.command("n1", "ip", *cable)
@@ -113,7 +113,7 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize(("taken", "works"), [(3, True), (4, False)])
-def test_somebody_elses_port_is_left_alone(
+def test_a_port_of_another_process_is_left_alone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, taken: int, works: bool
 ) -> None:
     monkeypatch.setattr("fixtures.probes.mesh.PORTS", range(20000, 20004))
@@ -215,7 +215,7 @@ def test_an_agent_ends_with_its_runner(bench: Bench) -> None:
     assert bench.processes["n1"].wait(timeout=10) == 0
 
 
-def test_a_network_that_does_not_answer_is_no_error(bench: Bench) -> None:
+def test_a_network_that_does_not_answer_is_not_an_error(bench: Bench) -> None:
     bench.command("n2", "ip", "link", "set", "cable", "down")
     assert len(bench.run().unanswered) == 6
 

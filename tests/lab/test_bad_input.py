@@ -151,7 +151,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, closed_port: int, ready
 
 
 @pytest.mark.parametrize("name", [name for name, bad in CASES.items() if bad.code == USAGE])
-def test_what_makes_no_sense_is_one_line_and_exit_code_4(everything: Everything, name: str) -> None:
+def test_wrong_usage_is_one_line_and_exit_code_4(everything: Everything, name: str) -> None:
     outcome = everything.outcomes[name]
     assert_one_line(outcome.done, outcome.bad)
     assert outcome.done.stdout == ""
@@ -159,7 +159,7 @@ def test_what_makes_no_sense_is_one_line_and_exit_code_4(everything: Everything,
 
 
 @pytest.mark.parametrize("name", [name for name, bad in CASES.items() if bad.code == UNUSABLE])
-def test_what_cannot_be_used_is_one_line_and_exit_code_3(everything: Everything, name: str) -> None:
+def test_an_unusable_lab_or_cluster_is_one_line_and_exit_code_3(everything: Everything, name: str) -> None:
     outcome = everything.outcomes[name]
     assert_one_line(outcome.done, outcome.bad)
     assert outcome.left == []

@@ -98,7 +98,7 @@ def test_the_inventory_as_printed_is_a_cluster_file(
         ("nobody", r"ssh root@192\.168\.56\.3:22: no host key for it in \S+; add one"),
     ],
 )
-def test_keys_that_do_not_fit_are_one_line(
+def test_wrong_ssh_keys_are_one_line(
     kept: Place, ready: Warm, written: dict[str, Any], tmp_path: Path, key: str, said: str
 ) -> None:
     other = make_key(tmp_path / "key", comment="other")
@@ -142,11 +142,11 @@ def assert_unusable(code: int, text: str, said: str) -> None:
     assert len([line for line in text.splitlines() if re.search(said, line)]) == 1, text
 
 
-def test_what_passes_is_not_looked_into_again(kept: Place) -> None:
+def test_a_test_that_passes_has_no_diagnosis(kept: Place) -> None:
     """A look at what failed takes seconds, and a run has only a few of them to spend."""
     done = kept.pytest("suites/path/test_packets.py", "--lab", "lab")
-    results = [json.loads(one.read_text()) for one in (kept.out / "latest" / "allure-results").glob("*-result.json")]
-    attached = {attachment["name"] for one in results for attachment in one.get("attachments", ())}
+    results = [json.loads(file.read_text()) for file in (kept.out / "latest" / "allure-results").glob("*-result.json")]
+    attached = {attachment["name"] for result in results for attachment in result.get("attachments", ())}
     assert done.returncode == 0, done.stdout
     assert {"probes", "packets judged"} <= attached
     assert not [name for name in attached if name.startswith(("state of", "trail", "second look"))]

@@ -134,7 +134,7 @@ def test_a_good_release_is_kept_and_can_be_run(release: Release, cache: Path) ->
     assert left_in(cache) == ["bin/tool"]
 
 
-def test_a_directory_serves_as_well(release: Release, place: Path, cache: Path) -> None:
+def test_a_release_can_be_fetched_from_a_directory(release: Release, place: Path, cache: Path) -> None:
     fetch_release(release, str(place))
     assert left_in(cache) == ["bin/tool"]
 
@@ -198,7 +198,7 @@ def no_zip(place: Path, release: Release, signers: tuple[Signer, Signer]) -> Non
     ],
     ids=lambda value: value.__name__.replace("_", "-") if callable(value) else "",
 )
-def test_what_is_wrong_with_a_release_is_one_line_and_keeps_nothing(
+def test_a_release_that_fails_verification_is_one_line_and_not_kept(
     spoil: Callable[[Path, Release, tuple[Signer, Signer]], None],
     said: str,
     release: Release,
@@ -219,7 +219,7 @@ def test_a_server_that_is_not_there_is_one_line(release: Release, cache: Path) -
     assert "\n" not in str(caught.value)
 
 
-def test_other_schemes_are_a_persons_mistake(release: Release, cache: Path) -> None:
+def test_other_url_schemes_are_a_usage_error(release: Release, cache: Path) -> None:
     with pytest.raises(UsageError, match="http or https"):
         fetch_release(release, "ftp://127.0.0.1/")
 
@@ -262,7 +262,7 @@ def test_weave_is_complete_with_images_and_script(by: str, images: Path, url: st
 def other_layer(place: Path) -> None:
     name = "weaveexec.tar"
     with tarfile.open(place / name) as archive:
-        members = {one: archive.extractfile(one).read() for one in ("manifest.json", "config.json")}  # type: ignore[union-attr]
+        members = {name: archive.extractfile(name).read() for name in ("manifest.json", "config.json")}  # type: ignore[union-attr]
     (place / name).write_bytes(tar({**members, "layer.tar": tar({SCRIPT: b"something else"})}))
 
 
@@ -290,7 +290,7 @@ def no_script(place: Path) -> None:
     ],
     ids=["other-layer", "other-image", "half-an-archive", "no-script", "missing"],
 )
-def test_what_is_wrong_with_images_is_one_line_and_keeps_nothing(
+def test_images_that_fail_verification_are_one_line_and_not_kept(
     spoil: Callable[[Path], None], said: str, images: Path, cache: Path
 ) -> None:
     spoil(images)

@@ -101,7 +101,7 @@ def test_wrong_use_is_one_line(words: tuple[str, ...], prefix: tuple[str, ...], 
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_one_that_is_ended_leaves_nothing(silent_mirror: str, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_run_that_is_ended_leaves_nothing(silent_mirror: str, tmp_path: Path, number: signal.Signals) -> None:
     before, others, temporary = machine(), descendants(), scratch()
     process = subprocess.Popen(
         ["env", "--default-signal=INT", *COMMAND, "trixie", "--mirror", silent_mirror, "--out", str(tmp_path / "out")],

@@ -91,7 +91,7 @@ def test_a_run_goes_on_without_a_killed_worker(place: Place, before: tuple[Machi
     assert sum(entry["passed"] for entry in verdict["requirements"].values()) > 1
 
 
-def test_a_run_after_all_those_is_whole(place: Place, before: tuple[Machine, dict[int, str]]) -> None:
+def test_a_run_after_the_killed_ones_is_complete(place: Place, before: tuple[Machine, dict[int, str]]) -> None:
     running, pids = begin(place, before)
     inside = holders(namespaces(pids))
     code = running.wait()

@@ -13,10 +13,10 @@ def test_details_are_added_to_their_deliveries_only_and_nothing_else_changes() -
     answered = good(Transport.UDP).judged()
     mesh = Mesh((lost, answered, second), round_trips=3)
     made = with_details(mesh, {id(lost): "last seen on u1's NIC eth0", id(answered): "nothing else"})
-    assert [one.detail for one in made.deliveries] == [
+    assert [delivery.detail for delivery in made.deliveries] == [
         f"{lost.detail}; last seen on u1's NIC eth0",
         "nothing else",
         second.detail,
     ]
-    assert [one.outcome for one in made.deliveries] == [one.outcome for one in mesh.deliveries]
+    assert [delivery.outcome for delivery in made.deliveries] == [delivery.outcome for delivery in mesh.deliveries]
     assert made.round_trips == 3

@@ -1,4 +1,4 @@
-"""Ledgers in a can: one exchange as both ends would have written it down, to be spoilt by a test."""
+"""One exchange as both ends would have recorded it, which tests then change in one place."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ OTHERS_HOST, OUTGOING, TO_US = formats.OTHER_HOST, formats.OUTGOING, formats.TO_
 
 @dataclass(frozen=True)
 class Canned:
-    """What both ends wrote down of one edge. `judged` judges it."""
+    """What both ends recorded of one edge; `judged` is its delivery."""
 
     edge: Edge
     sent: Header | None
     attempt: Attempt
     sightings: tuple[Sighting, ...]
     served: tuple[Served, ...] = ()
-    identities: Mapping[bytes, str] = field(default_factory=lambda: {one: name for name, one in SECRETS.items()})
+    identities: Mapping[bytes, str] = field(default_factory=lambda: {secret: name for name, secret in SECRETS.items()})
 
     def judged(self) -> Delivery:
         return judge(self.edge, self.attempt, self.sent, self.sightings, self.served, self.identities)
@@ -36,21 +36,23 @@ class Canned:
     def at(self, step: Step, endpoint: Endpoint, *, outgoing: bool) -> Sighting:
         """The sighting of that step at that place."""
         (found,) = [
-            one for one in self.sightings if (one.step, one.endpoint, one.outgoing) == (step, endpoint.name, outgoing)
+            sighting
+            for sighting in self.sightings
+            if (sighting.step, sighting.endpoint, sighting.outgoing) == (step, endpoint.name, outgoing)
         ]
         return found
 
     def without(self, *gone: Sighting) -> Canned:
-        return replace(self, sightings=tuple(one for one in self.sightings if one not in gone))
+        return replace(self, sightings=tuple(sighting for sighting in self.sightings if sighting not in gone))
 
     def adding(self, *more: Sighting) -> Canned:
         return replace(self, sightings=self.sightings + more)
 
-    def changing(self, one: Sighting, **fields: object) -> Canned:
+    def changing(self, sighting: Sighting, **fields: object) -> Canned:
         """With other header fields at one place."""
-        assert one.header is not None
-        other = one._replace(header=one.header._replace(**fields))  # type: ignore[arg-type]
-        return replace(self, sightings=tuple(other if each == one else each for each in self.sightings))
+        assert sighting.header is not None
+        other = sighting._replace(header=sighting.header._replace(**fields))  # type: ignore[arg-type]
+        return replace(self, sightings=tuple(other if each == sighting else each for each in self.sightings))
 
     @property
     def left(self) -> Sighting:
@@ -76,7 +78,7 @@ class Canned:
     def undelivered(self) -> Canned:
         """The request left and was never seen again."""
         made = self.unanswered()
-        gone = [one for one in made.sightings if not one.outgoing]
+        gone = [sighting for sighting in made.sightings if not sighting.outgoing]
         return replace(made.without(*gone), served=(), attempt=replace(made.attempt, connected=False))
 
     def unsent(self, errno: int | None = None) -> Canned:

@@ -15,7 +15,6 @@ from tests.unit.probes.spoils import (
     data_lost,
     doubled,
     everywhere,
-    heard,
     icmp_error,
     late,
     own_frame_comes_back,
@@ -23,6 +22,7 @@ from tests.unit.probes.spoils import (
     reversed_in_time,
     sender_sees_it_too,
     served_by,
+    socket_got,
     then,
 )
 
@@ -33,38 +33,45 @@ PORTS = (UDP, TCP)
 
 CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     # delivered and answered
-    "all is well": (ALL, lambda one: one, Outcome.ANSWERED, ""),
+    "all is well": (ALL, lambda exchange: exchange, Outcome.ANSWERED, ""),
     "every packet twice": (ALL, doubled, Outcome.ANSWERED, ""),
     "records out of order": (ALL, reversed_in_time, Outcome.ANSWERED, ""),
     "reset after the answer": (
         (TCP,),
-        lambda one: one.adding(*(each for each in reset(one).sightings if each.step is Step.RESET)),
+        lambda exchange: exchange.adding(*(each for each in reset(exchange).sightings if each.step is Step.RESET)),
         Outcome.ANSWERED,
         "",
     ),
     "a router's recorder sees the answer too": (
         ALL,
-        lambda one: replace(one, sightings=(one.reply_left._replace(endpoint="u1"), *one.sightings)),
+        lambda exchange: replace(
+            exchange, sightings=(exchange.reply_left._replace(endpoint="u1"), *exchange.sightings)
+        ),
         Outcome.ANSWERED,
         "",
     ),
     "the answer is unheard, and who gave it unseen": (
         PORTS,
-        lambda one: heard(None)(one.without(one.reply_left)),
+        lambda exchange: socket_got(None)(exchange.without(exchange.reply_left)),
         Outcome.DELIVERED,
         "not the socket that asked",
     ),
     "only the far end saw the request": (
         PORTS,
-        lambda one: heard(None)(replace(one.without(one.left, one.reply_left), sent=None)),
+        lambda exchange: socket_got(None)(replace(exchange.without(exchange.left, exchange.reply_left), sent=None)),
         Outcome.DELIVERED,
         "not the socket that asked",
     ),
-    "the socket reported nothing as sent": (ALL, lambda one: replace(one, sent=None), Outcome.ANSWERED, ""),
-    "not answered": (ALL, lambda one: one.unanswered(), Outcome.DELIVERED, "u2/a2 received it and did not answer"),
+    "the socket reported nothing as sent": (ALL, lambda exchange: replace(exchange, sent=None), Outcome.ANSWERED, ""),
+    "not answered": (
+        ALL,
+        lambda exchange: exchange.unanswered(),
+        Outcome.DELIVERED,
+        "u2/a2 received it and did not answer",
+    ),
     "the sender itself refuses something": (
         ALL,
-        lambda one: one.unanswered().adding(
+        lambda exchange: exchange.unanswered().adding(
             sighting(Step.ERROR, A, OUTGOING, None, error="port unreachable", origin=A.address)
         ),
         Outcome.DELIVERED,
@@ -72,13 +79,13 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     ),
     "closed without a word": (
         PORTS,
-        then(lambda one: one.unanswered(), heard(b"")),
+        then(lambda exchange: exchange.unanswered(), socket_got(b"")),
         Outcome.DELIVERED,
         "u2/a2 received it and did not answer",
     ),
     "the answer is lost": (
         ALL,
-        lambda one: heard(None)(one.without(one.reply_arrived)),
+        lambda exchange: socket_got(None)(exchange.without(exchange.reply_arrived)),
         Outcome.DELIVERED,
         "u2/a2's answer left it and never reached u1/a1",
     ),
@@ -94,9 +101,14 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         Outcome.DELIVERED,
         "the answer reached u1/a1 after 2.50 s, but not the socket that asked",
     ),
-    "an answer to another probe": (PORTS, heard(answer_of(B, index=8)), Outcome.DELIVERED, "not the socket that asked"),
-    "an answer to another mesh": (PORTS, heard(answer_of(B, mesh=b"meSh")), Outcome.DELIVERED, "not the socket"),
-    "no server's word": (PORTS, served_by(), Outcome.DELIVERED, "u2/a2's server has no record"),
+    "an answer to another probe": (
+        PORTS,
+        socket_got(answer_of(B, index=8)),
+        Outcome.DELIVERED,
+        "not the socket that asked",
+    ),
+    "an answer to another mesh": (PORTS, socket_got(answer_of(B, mesh=b"meSh")), Outcome.DELIVERED, "not the socket"),
+    "no server recorded it": (PORTS, served_by(), Outcome.DELIVERED, "u2/a2's server has no record"),
     # rewritten
     "source address": (ALL, everywhere(Step.REQUEST, source=NAT), Outcome.REWRITTEN, f"source 10.32.0.11 became {NAT}"),
     "destination address": (ALL, everywhere(Step.REQUEST, destination=NAT), Outcome.REWRITTEN, f"became {NAT}"),
@@ -108,13 +120,13 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     ),
     "source port, held against what left": (
         PORTS,
-        then(lambda one: replace(one, sent=None), everywhere(Step.REQUEST, source_port=1024)),
+        then(lambda exchange: replace(exchange, sent=None), everywhere(Step.REQUEST, source_port=1024)),
         Outcome.REWRITTEN,
         "on the way to u2/a2: source port 41234 became 1024",
     ),
     "source port, and the sender's recorder is blind": (
         PORTS,
-        then(lambda one: one.unanswered().without(one.left), everywhere(Step.REQUEST, source_port=1024)),
+        then(lambda exchange: exchange.unanswered().without(exchange.left), everywhere(Step.REQUEST, source_port=1024)),
         Outcome.REWRITTEN,
         "on the way to u2/a2: source port 41234 became 1024",
     ),
@@ -153,117 +165,126 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     ),
     "answer's identity garbled": (
         PORTS,
-        then(everywhere(Step.ANSWER, payload=b"FLNamesh\0\0\0\7garbled!"), heard(b"FLNamesh\0\0\0\7garbled!")),
+        then(everywhere(Step.ANSWER, payload=b"FLNamesh\0\0\0\7garbled!"), socket_got(b"FLNamesh\0\0\0\7garbled!")),
         Outcome.REWRITTEN,
         "on its way back: payload altered",
     ),
     "answered from another address": (
         ALL,
-        lambda one: (moved := one.changing(one.reply_left, source=NAT)).changing(moved.reply_arrived, source=NAT),
+        lambda exchange: (moved := exchange.changing(exchange.reply_left, source=NAT)).changing(
+            moved.reply_arrived, source=NAT
+        ),
         Outcome.REWRITTEN,
         f"came from {NAT}, dialled was 10.32.0.22",
     ),
     "answered from another port": (
         PORTS,
-        lambda one: (moved := one.changing(one.reply_left, source_port=9)).changing(moved.reply_arrived, source_port=9),
+        lambda exchange: (moved := exchange.changing(exchange.reply_left, source_port=9)).changing(
+            moved.reply_arrived, source_port=9
+        ),
         Outcome.REWRITTEN,
         "in the answer: source port 20777 became 9",
     ),
     "answered to another id": (
         (ICMP,),
-        lambda one: (moved := one.changing(one.reply_left, source_port=9)).changing(moved.reply_arrived, source_port=9),
+        lambda exchange: (moved := exchange.changing(exchange.reply_left, source_port=9)).changing(
+            moved.reply_arrived, source_port=9
+        ),
         Outcome.REWRITTEN,
         "in the answer: ICMP id 48879 became 9",
     ),
     "echoed other data": (
         (ICMP,),
-        lambda one: (m := one.changing(one.reply_left, payload=b"x")).changing(m.reply_arrived, payload=b"x"),
+        lambda exchange: (m := exchange.changing(exchange.reply_left, payload=b"x")).changing(
+            m.reply_arrived, payload=b"x"
+        ),
         Outcome.REWRITTEN,
         "in the answer: payload altered",
     ),
     "already at the sender": (
         ALL,
-        lambda one: (moved := one.changing(one.left, source=NAT)).changing(moved.arrived, source=NAT),
+        lambda exchange: (moved := exchange.changing(exchange.left, source=NAT)).changing(moved.arrived, source=NAT),
         Outcome.REWRITTEN,
         f"already when it left u1/a1: source 10.32.0.11 became {NAT}",
     ),
     "left altered, arrived mended": (
         ALL,
-        lambda one: one.changing(one.left, source=NAT),
+        lambda exchange: exchange.changing(exchange.left, source=NAT),
         Outcome.REWRITTEN,
         f"source 10.32.0.11 became {NAT}; on the way to u2/a2: source {NAT} became 10.32.0.11",
     ),
     "inside the receiver: address": (
         PORTS,
-        lambda one: replace(one, served=(Served(B.name, NAT, OWN_PORT),)),
+        lambda exchange: replace(exchange, served=(Served(B.name, NAT, OWN_PORT),)),
         Outcome.REWRITTEN,
         f"inside u2/a2: source 10.32.0.11:41234 became {NAT}:41234",
     ),
     "inside the receiver: port": (
         PORTS,
-        lambda one: replace(one, served=(Served(B.name, A.address, 1),)),
+        lambda exchange: replace(exchange, served=(Served(B.name, A.address, 1),)),
         Outcome.REWRITTEN,
         "inside u2/a2",
     ),
     "rewritten, and no answer": (
         ALL,
-        then(lambda one: one.unanswered(), everywhere(Step.REQUEST, source=NAT)),
+        then(lambda exchange: exchange.unanswered(), everywhere(Step.REQUEST, source=NAT)),
         Outcome.REWRITTEN,
         f"became {NAT}",
     ),
     # misdelivered
     "another answers": (ALL, answered_by_c, Outcome.MISDELIVERED, "u3/a3 answered"),
-    "another identity": (PORTS, heard(answer_of(C)), Outcome.MISDELIVERED, "u3/a3 answered"),
+    "another identity": (PORTS, socket_got(answer_of(C)), Outcome.MISDELIVERED, "u3/a3 answered"),
     "another identity, recorded too": (
         PORTS,
-        then(everywhere(Step.ANSWER, payload=answer_of(C)), heard(answer_of(C))),
+        then(everywhere(Step.ANSWER, payload=answer_of(C)), socket_got(answer_of(C))),
         Outcome.MISDELIVERED,
         "u3/a3 answered",
     ),
     "unknown identity": (
         PORTS,
-        heard(answer_of(B)[:12] + b"impostor"),
+        socket_got(answer_of(B)[:12] + b"impostor"),
         Outcome.MISDELIVERED,
         "unknown identity answered",
     ),
-    "no answer of ours": (PORTS, heard(b"HTTP/1.1 400"), Outcome.MISDELIVERED, "unknown identity answered"),
+    "no answer of ours": (PORTS, socket_got(b"HTTP/1.1 400"), Outcome.MISDELIVERED, "unknown identity answered"),
     "an impostor that nothing records": (
         PORTS,
         then(
-            lambda one: one.without(one.reply_left),
+            lambda exchange: exchange.without(exchange.reply_left),
             everywhere(Step.ANSWER, payload=answer_of(B)[:12] + b"impostor"),
-            heard(answer_of(B)[:12] + b"impostor"),
+            socket_got(answer_of(B)[:12] + b"impostor"),
         ),
         Outcome.MISDELIVERED,
         "unknown identity answered",
     ),
     "an impostor, and the answer is lost": (
         PORTS,
-        then(lambda one: one.without(one.reply_arrived), heard(answer_of(B)[:12] + b"impostor")),
+        then(lambda exchange: exchange.without(exchange.reply_arrived), socket_got(answer_of(B)[:12] + b"impostor")),
         Outcome.MISDELIVERED,
         "unknown identity answered",
     ),
     "another receives": (
         PORTS,
-        then(lambda one: one.undelivered(), served_by(C.name)),
+        then(lambda exchange: exchange.undelivered(), served_by(C.name)),
         Outcome.MISDELIVERED,
         "u3/a3 received it",
     ),
     "another receives it too": (PORTS, served_by(B.name, C.name), Outcome.MISDELIVERED, "u3/a3 received it"),
     "nobody known emits the echo": (
         (ICMP,),
-        lambda one: one.without(one.reply_left).adding(
-            one.left._replace(endpoint="u1"),
-            one.reply_left._replace(endpoint="u1", kind=TO_US),
-            one.reply_left._replace(endpoint=A.name),
+        lambda exchange: exchange.without(exchange.reply_left).adding(
+            exchange.left._replace(endpoint="u1"),
+            exchange.reply_left._replace(endpoint="u1", kind=TO_US),
+            exchange.reply_left._replace(endpoint=A.name),
         ),
         Outcome.MISDELIVERED,
         "something that is not recorded answered",
     ),
     "another takes the connection": (
         (TCP,),
-        lambda one: replace(
-            one.undelivered(), attempt=Attempt(one.attempt.at, one.attempt.source, answer=None, connected=True)
+        lambda exchange: replace(
+            exchange.undelivered(),
+            attempt=Attempt(exchange.attempt.at, exchange.attempt.source, answer=None, connected=True),
         ),
         Outcome.MISDELIVERED,
         "not u2/a2 took the connection",
@@ -278,19 +299,19 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     ),
     "a reset for a SYN that never arrived": (
         (TCP,),
-        lambda one: reset(one, said_by_b=False, seen_by_b=False),
+        lambda exchange: reset(exchange, said_by_b=False, seen_by_b=False),
         Outcome.REJECTED,
         "never saw the request",
     ),
     "a reset for a SYN that nobody saw arrive": (
         (TCP,),
-        lambda one: reset(one, seen_by_b=False),
+        lambda exchange: reset(exchange, seen_by_b=False),
         Outcome.REJECTED,
         "a reset in the name of 10.32.0.22, which never saw the request",
     ),
     "a reset that the peer never sent": (
         (TCP,),
-        lambda one: reset(one, said_by_b=False),
+        lambda exchange: reset(exchange, said_by_b=False),
         Outcome.REJECTED,
         "never sent one",
     ),
@@ -302,9 +323,9 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     ),
     "an error in the peer's name, and others see the request": (
         ALL,
-        lambda one: icmp_error(B.address, "port unreachable", arrived=False)(one).adding(
-            one.arrived._replace(endpoint="u1"),
-            one.arrived._replace(kind=OTHERS_HOST),
+        lambda exchange: icmp_error(B.address, "port unreachable", arrived=False)(exchange).adding(
+            exchange.arrived._replace(endpoint="u1"),
+            exchange.arrived._replace(kind=OTHERS_HOST),
             sighting(Step.ERROR, B, TO_US, None, error="port unreachable", origin=NAT),
         ),
         Outcome.REJECTED,
@@ -318,10 +339,10 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     ),
     "a router lies": (ALL, icmp_error(NAT, "host unreachable", arrived=True), Outcome.REJECTED, f"{NAT} says"),
     # lost and not sent
-    "lost": (ALL, lambda one: one.undelivered(), Outcome.LOST, "left the sender's interface, never seen"),
+    "lost": (ALL, lambda exchange: exchange.undelivered(), Outcome.LOST, "left the sender's interface, never seen"),
     "an error that never comes back": (
         ALL,
-        lambda one: one.undelivered().adding(
+        lambda exchange: exchange.undelivered().adding(
             sighting(Step.ERROR, C, TO_US, None, error="host unreachable", origin=NAT)
         ),
         Outcome.LOST,
@@ -330,15 +351,20 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     "seen only by the wrong eyes": (ALL, own_frame_comes_back, Outcome.LOST, "never seen at the receiver"),
     "only the SYN arrives": (
         (TCP,),
-        lambda one: one.undelivered().without(one.left).adding(one.at(Step.SYN, B, outgoing=False)),
+        lambda exchange: exchange.undelivered().without(exchange.left).adding(exchange.at(Step.SYN, B, outgoing=False)),
         Outcome.LOST,
         "the SYN arrived at u2/a2",
     ),
-    "no SYN arrives": ((TCP,), lambda one: one.undelivered().without(one.left), Outcome.LOST, "left the sender's"),
+    "no SYN arrives": (
+        (TCP,),
+        lambda exchange: exchange.undelivered().without(exchange.left),
+        Outcome.LOST,
+        "left the sender's",
+    ),
     "data lost after the handshake": ((TCP,), data_lost, Outcome.LOST, "left the sender's"),
     "the reset is lost": (
         (TCP,),
-        lambda one: (made := reset(one)).without(
+        lambda exchange: (made := reset(exchange)).without(
             *(each for each in made.sightings if each.endpoint == A.name and not each.outgoing)
         ),
         Outcome.LOST,
@@ -346,15 +372,25 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
     ),
     "no route": (
         ALL,
-        lambda one: one.unsent(errno.ENETUNREACH),
+        lambda exchange: exchange.unsent(errno.ENETUNREACH),
         Outcome.NOT_SENT,
         "u1/a1's kernel: Network is unreachable",
     ),
-    "too big": (ALL, lambda one: one.unsent(errno.EMSGSIZE), Outcome.NOT_SENT, "u1/a1's kernel: Message too long"),
-    "nobody answers ARP": (ALL, lambda one: one.unsent(), Outcome.NOT_SENT, "u1/a1's kernel never emitted it"),
+    "too big": (
+        ALL,
+        lambda exchange: exchange.unsent(errno.EMSGSIZE),
+        Outcome.NOT_SENT,
+        "u1/a1's kernel: Message too long",
+    ),
+    "nobody answers ARP": (
+        ALL,
+        lambda exchange: exchange.unsent(),
+        Outcome.NOT_SENT,
+        "u1/a1's kernel never emitted it",
+    ),
     "nobody answers ARP (TCP)": (
         (TCP,),
-        lambda one: one.unsent(errno.ETIMEDOUT),
+        lambda exchange: exchange.unsent(errno.ETIMEDOUT),
         Outcome.NOT_SENT,
         "u1/a1's kernel never emitted it",
     ),

@@ -114,8 +114,8 @@ def test_no_more_pairs_are_begun_than_a_peer_that_stands_still_has_room_for(monk
     assert len(flights.went) == 5
 
 
-class Heard:
-    """A recorder that has heard these packets."""
+class RecorderWith:
+    """A recorder that these packets have reached."""
 
     def __init__(self, *packets: bytes) -> None:
         self.packets = list(packets)
@@ -137,7 +137,7 @@ class Heard:
 )
 def test_a_stray_packet_does_not_end_the_agent(packet: bytes) -> None:
     endpoint = Endpoint.__new__(Endpoint)
-    endpoint.recorder, endpoint.records, endpoint.interfaces, endpoint.number = Heard(packet), bytearray(), {}, 0
+    endpoint.recorder, endpoint.records, endpoint.interfaces, endpoint.number = RecorderWith(packet), bytearray(), {}, 0
     endpoint.mesh = SimpleNamespace(pending_icmp={}, kept=0, overflow=False)
     assert not endpoint.drain()
     assert endpoint.records.endswith(packet)

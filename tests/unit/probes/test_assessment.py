@@ -141,7 +141,7 @@ def test_an_agent_without_room_for_sockets_accuses_nobody(code: int) -> None:
 def test_a_plan_names_every_endpoint_once_and_every_edge_at_its_source() -> None:
     edges = [EDGE, replace(EDGE, source=B, destination=A), replace(EDGE, transport=Transport.ICMP)]
     made = {part.node: part for part in plan(edges, {})}
-    assert {node: [one.name for one in part.endpoints] for node, part in made.items()} == {
+    assert {node: [endpoint.name for endpoint in part.endpoints] for node, part in made.items()} == {
         "u1": [A.name],
         "u2": [B.name],
     }

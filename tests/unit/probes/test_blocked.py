@@ -21,7 +21,7 @@ from fixtures.probes.mesh import Mesh
 from reports.model import NotProved, Outcome
 from tests.unit.probes.canned import OTHERS_HOST, OUTGOING, TO_US, A, B, C, Canned, good, sighting
 from tests.unit.probes.judge_cases import CASES
-from tests.unit.probes.spoils import everywhere, heard
+from tests.unit.probes.spoils import everywhere, socket_got
 
 ICMP, UDP, TCP = Transport
 CONTROL = good(UDP)
@@ -155,7 +155,7 @@ def test_an_attempt_that_left_the_destination_is_not_seen_there() -> None:
 
 @pytest.mark.parametrize(("count", "more"), [(MOST_SHOWN, ""), (MOST_SHOWN + 1, "… and 1 more"), (15, "… and 3 more")])
 def test_many_leaks_are_counted_and_some_shown(count: int, more: str) -> None:
-    text = describe_leaks([heard(None)(good(UDP)).judged()] * count, 20)
+    text = describe_leaks([socket_got(None)(good(UDP)).judged()] * count, 20)
     assert f"({count} of 20 attempts went through)" in text
     assert text.count("\n  seen at") == MOST_SHOWN
     assert text.splitlines()[-1].startswith(more) if more else "more;" not in text

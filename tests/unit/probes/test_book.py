@@ -95,9 +95,16 @@ def test_what_was_cut_off_can_not_be_judged(transport: Transport, options: int) 
     found = read(record(packet, keep=len(bytes(packet)) - 1))
     (seen,) = found[INDEX]
     assert seen.header is None
-    one = good(transport)
+    exchange = good(transport)
     with pytest.raises(HarnessError, match="cut off"):
-        judge(one.edge, one.attempt, one.sent, [*one.sightings, seen], one.served, one.identities)
+        judge(
+            exchange.edge,
+            exchange.attempt,
+            exchange.sent,
+            [*exchange.sightings, seen],
+            exchange.served,
+            exchange.identities,
+        )
 
 
 FOREIGN: dict[str, Packet | bytes] = {
@@ -145,7 +152,7 @@ def test_broken_packets_break_nothing(transport: Transport, seed: int, times: in
     for _ in range(times):
         data[dice.randrange(len(data))] = dice.randrange(256)
     for seen in read(record(bytes(data[: dice.randrange(len(data) + 1)]))).values():
-        assert all(one.step in Step for one in seen)
+        assert all(sighting.step in Step for sighting in seen)
 
 
 def dialled() -> Book:
@@ -170,7 +177,7 @@ def test_a_handshake_belongs_to_its_edge_even_when_it_was_rewritten() -> None:
         book=book,
     )
     assert list(found) == [6]
-    assert [(one.step, one.endpoint) for one in found[6]] == [
+    assert [(sighting.step, sighting.endpoint) for sighting in found[6]] == [
         (Step.SYN, A.name),
         (Step.SYN, B.name),
         (Step.RESET, B.name),
@@ -197,9 +204,9 @@ def test_an_icmp_error_belongs_to_the_probe_it_quotes(kind: int, code: int, word
     foreign = record(error / bytes(ip() / UDP(sport=9, dport=PORT) / b""))
     short = record(error / bytes(probe(Transport.UDP))[:27])
     found = read(tagged, untagged, syn, foreign, short, endpoint=A.name, book=dialled())
-    assert {index: [(one.step, one.error, one.origin) for one in seen] for index, seen in found.items()} == {
-        index: [(Step.ERROR, words, NAT)] for index in (INDEX, 3, 6)
-    }
+    assert {
+        index: [(sighting.step, sighting.error, sighting.origin) for sighting in seen] for index, seen in found.items()
+    } == {index: [(Step.ERROR, words, NAT)] for index in (INDEX, 3, 6)}
 
 
 def test_an_icmp_message_that_is_no_error_is_none() -> None:

@@ -34,19 +34,19 @@ def test_every_outcome_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("transport", ALL)
-def test_a_delivery_holds_both_ledgers(transport: Transport) -> None:
-    one = good(transport)
-    judged = one.judged()
-    assert judged.sent == judged.seen_by_receiver == one.sent
-    assert judged.reply_sent == judged.reply_seen == one.reply_left.header
+def test_a_delivery_holds_both_ends_records(transport: Transport) -> None:
+    exchange = good(transport)
+    judged = exchange.judged()
+    assert judged.sent == judged.seen_by_receiver == exchange.sent
+    assert judged.reply_sent == judged.reply_seen == exchange.reply_left.header
     seen = (judged.left, judged.arrived, judged.reply_left, judged.reply_arrived)
-    assert seen == (one.left, one.arrived, one.reply_left, one.reply_arrived)
+    assert seen == (exchange.left, exchange.arrived, exchange.reply_left, exchange.reply_arrived)
     assert judged.sightings == ()  # those four say it all, and meshes are large
     assert judged.answered_by == B.name and judged.hops == 0
     assert judged.or_not_proved() is judged
 
 
-def test_a_failed_exchange_prints_both_ledgers_and_proves_nothing() -> None:
+def test_a_failed_exchange_prints_both_ends_records_and_proves_nothing() -> None:
     judged = good(UDP).unanswered().judged()
     with pytest.raises(NotProved) as caught:
         judged.or_not_proved()
@@ -58,8 +58,8 @@ def test_a_failed_exchange_prints_both_ledgers_and_proves_nothing() -> None:
 
 
 def test_one_change_is_told_once() -> None:
-    one = good(Transport.ICMP)
-    judged = one.changing(one.arrived, destination=NAT).judged()
+    exchange = good(Transport.ICMP)
+    judged = exchange.changing(exchange.arrived, destination=NAT).judged()
     assert judged.detail == f"on the way to u2/a2: destination 10.32.0.22 became {NAT}"
 
 
@@ -70,48 +70,50 @@ def test_the_kernels_errno_is_kept() -> None:
 @pytest.mark.parametrize("transport", ALL)
 @pytest.mark.parametrize("step", [Step.REQUEST, Step.ANSWER])
 def test_a_truncated_capture_is_the_instruments_failure(transport: Transport, step: Step) -> None:
-    one = good(transport)
-    place = one.arrived if step is Step.REQUEST else one.reply_arrived
+    exchange = good(transport)
+    place = exchange.arrived if step is Step.REQUEST else exchange.reply_arrived
     with pytest.raises(HarnessError, match="cut off"):
-        one.without(place).adding(place._replace(header=None)).judged()
+        exchange.without(place).adding(place._replace(header=None)).judged()
 
 
 PLACES: dict[str, tuple[tuple[Transport, ...], Callable[[Canned], object]]] = {
-    "u1/a1 sending": (ALL, lambda one: one.left),
-    "u2/a2 receiving": (ALL, lambda one: one.arrived),
-    "u2/a2 answering": (PORTS, lambda one: one.reply_left),
-    "u1/a1 getting the answer": (PORTS, lambda one: one.reply_arrived),
+    "u1/a1 sending": (ALL, lambda exchange: exchange.left),
+    "u2/a2 receiving": (ALL, lambda exchange: exchange.arrived),
+    "u2/a2 answering": (PORTS, lambda exchange: exchange.reply_left),
+    "u1/a1 getting the answer": (PORTS, lambda exchange: exchange.reply_arrived),
 }
 
 
-@pytest.mark.parametrize(("place", "transport"), [(name, one) for name, place in PLACES.items() for one in place[0]])
+@pytest.mark.parametrize(
+    ("place", "transport"), [(name, transport) for name, place in PLACES.items() for transport in place[0]]
+)
 def test_an_answer_that_a_recorder_missed_is_the_instruments_failure(place: str, transport: Transport) -> None:
-    one = good(transport)
+    exchange = good(transport)
     with pytest.raises(HarnessError, match=f": u2/a2 answered, and yet no recorder saw {place}$"):
-        one.without(PLACES[place][1](one)).judged()  # type: ignore[arg-type]
+        exchange.without(PLACES[place][1](exchange)).judged()  # type: ignore[arg-type]
 
 
 def test_a_crafted_frame_is_held_against_what_was_dialled() -> None:
-    one = good(UDP).unanswered()
-    crafted = replace(one.without(one.left), sent=None, attempt=Attempt(at=9.0), served=())
+    exchange = good(UDP).unanswered()
+    crafted = replace(exchange.without(exchange.left), sent=None, attempt=Attempt(at=9.0), served=())
     assert crafted.judged().outcome is Outcome.DELIVERED
     moved = crafted.changing(crafted.arrived, destination=NAT).judged()
     assert moved.outcome is Outcome.REWRITTEN and f"destination 10.32.0.22 became {NAT}" in moved.detail
 
 
 def test_a_crafted_frame_is_answered_when_the_answer_was_seen() -> None:
-    one = good(UDP)
-    edge = replace(one.edge, frame=Frame("eth0", bytes, "crafted"))
-    crafted = replace(one, edge=edge, sent=None, attempt=Attempt(at=9.0))
+    exchange = good(UDP)
+    edge = replace(exchange.edge, frame=Frame("eth0", bytes, "crafted"))
+    crafted = replace(exchange, edge=edge, sent=None, attempt=Attempt(at=9.0))
     assert crafted.judged().outcome is Outcome.ANSWERED
-    assert crafted.without(one.reply_left).judged().outcome is Outcome.MISDELIVERED
-    assert crafted.without(one.reply_left, one.reply_arrived).judged().outcome is Outcome.DELIVERED
+    assert crafted.without(exchange.reply_left).judged().outcome is Outcome.MISDELIVERED
+    assert crafted.without(exchange.reply_left, exchange.reply_arrived).judged().outcome is Outcome.DELIVERED
 
 
 def test_a_container_reaches_itself() -> None:
-    one = good(UDP)
-    here = replace(one.edge, destination=A)
-    header = one.left.header._replace(destination=A.address) if one.left.header else None
+    exchange = good(UDP)
+    here = replace(exchange.edge, destination=A)
+    header = exchange.left.header._replace(destination=A.address) if exchange.left.header else None
     answer = Header(UDP, A.address, A.address, 20777, OWN_PORT, answer_of(A))
     sightings = (
         sighting(Step.REQUEST, A, OUTGOING, header),
@@ -119,8 +121,8 @@ def test_a_container_reaches_itself() -> None:
         sighting(Step.ANSWER, A, OUTGOING, answer),
         sighting(Step.ANSWER, A, TO_US, answer),
     )
-    attempt = replace(one.attempt, answer=answer_of(A))
+    attempt = replace(exchange.attempt, answer=answer_of(A))
     served = (Served(A.name, A.address, OWN_PORT),)
     assert replace(
-        one, edge=here, sent=header, sightings=sightings, served=served, attempt=attempt
+        exchange, edge=here, sent=header, sightings=sightings, served=served, attempt=attempt
     ).judged().outcome is (Outcome.ANSWERED)

@@ -12,7 +12,7 @@ from lab.errors import HarnessError
 from reports.model import Outcome
 from tests.unit.probes.canned import B, answer_of, good
 from tests.unit.probes.judge_cases import ALL, PORTS
-from tests.unit.probes.spoils import heard
+from tests.unit.probes.spoils import socket_got
 
 FIELDS = st.fixed_dictionaries(
     {},
@@ -28,33 +28,33 @@ FIELDS = st.fixed_dictionaries(
 
 @given(st.sampled_from(ALL), st.sampled_from(["left", "arrived", "reply_left", "reply_arrived"]), FIELDS)
 def test_a_changed_header_is_never_answered(transport: Transport, place: str, fields: dict[str, object]) -> None:
-    one = good(transport)
-    spot = getattr(one, place)
-    spoilt = one.changing(spot, **fields)
+    exchange = good(transport)
+    spot = getattr(exchange, place)
+    spoilt = exchange.changing(spot, **fields)
     changed = getattr(spoilt, place).header != spot.header
     assert (spoilt.judged().outcome is Outcome.ANSWERED) is not changed
 
 
 @given(st.sampled_from(PORTS), st.binary(max_size=32))
 def test_no_other_answer_is_the_right_one(transport: Transport, answer: bytes) -> None:
-    one = heard(answer)(good(transport))
-    assert (one.judged().outcome is Outcome.ANSWERED) is (answer == answer_of(B))
+    exchange = socket_got(answer)(good(transport))
+    assert (exchange.judged().outcome is Outcome.ANSWERED) is (answer == answer_of(B))
 
 
 @given(st.data(), st.sampled_from(ALL))
 def test_order_and_duplicates_change_nothing(data: st.DataObject, transport: Transport) -> None:
-    one = good(transport)
-    mixed = data.draw(st.permutations(one.sightings * 2))
-    assert replace(one, sightings=tuple(mixed)).judged().outcome is Outcome.ANSWERED
+    exchange = good(transport)
+    mixed = data.draw(st.permutations(exchange.sightings * 2))
+    assert replace(exchange, sightings=tuple(mixed)).judged().outcome is Outcome.ANSWERED
 
 
 @given(st.data(), st.sampled_from(ALL), st.sets(st.sampled_from(range(6)), min_size=1))
 def test_with_anything_missing_it_is_not_answered(data: st.DataObject, transport: Transport, gone: set[int]) -> None:
-    one = good(transport)
-    left = [each for number, each in enumerate(one.sightings) if number not in gone and each.step is not Step.SYN]
-    lost = len(left) < sum(each.step is not Step.SYN for each in one.sightings)
+    exchange = good(transport)
+    left = [each for number, each in enumerate(exchange.sightings) if number not in gone and each.step is not Step.SYN]
+    lost = len(left) < sum(each.step is not Step.SYN for each in exchange.sightings)
     try:
-        outcome: Outcome | None = replace(one, sightings=tuple(left)).judged().outcome
+        outcome: Outcome | None = replace(exchange, sightings=tuple(left)).judged().outcome
     except HarnessError:
         outcome = None
     assert (outcome is Outcome.ANSWERED) is not lost

@@ -116,7 +116,9 @@ def test_an_order_for_a_crafted_frame_carries_it_and_its_interface() -> None:
 def meshed(count: int, nodes: int) -> tuple[list[Part], list[Edge]]:
     """Every endpoint to every other one, `count` on each node."""
     everyone = [endpoint for node in range(nodes) for endpoint in endpoints(count, f"u{node}")]
-    edges = [Edge(one, other, UDP) for one in everyone for other in everyone if one is not other]
+    edges = [
+        Edge(source, destination, UDP) for source in everyone for destination in everyone if source is not destination
+    ]
     return plan(edges, {}), edges
 
 
@@ -177,7 +179,7 @@ def test_as_many_pairs_as_may_ask_are_allowed_a_burst(monkeypatch: pytest.Monkey
 
 def test_one_node_that_asks_too_often_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "FLOOD", 1)
-    edges = [Edge(one, other, UDP) for one in endpoints(3, "u0") for other in endpoints(4, "u1")]
+    edges = [Edge(source, destination, UDP) for source in endpoints(3, "u0") for destination in endpoints(4, "u1")]
     assert bounds(plan(edges, {}), edges)["most_flight"] == 9
 
 

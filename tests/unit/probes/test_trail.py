@@ -80,9 +80,9 @@ def test_a_lost_request_was_last_seen(transport: Transport, hops: list[Hop], tex
     ],
 )
 def test_a_lost_answer_was_last_seen(transport: Transport, hops: list[Hop], text: str) -> None:
-    one = good(transport)
-    delivery = one.without(one.reply_arrived)
-    judged = replace(delivery, attempt=replace(one.attempt, answer=None)).judged()
+    exchange = good(transport)
+    delivery = exchange.without(exchange.reply_arrived)
+    judged = replace(delivery, attempt=replace(exchange.attempt, answer=None)).judged()
     seen = trail(*((hop, request(transport)) for hop in WAY), *((hop, answer(transport)) for hop in hops))
     assert seen.describe(judged, WAY) == text
 
@@ -113,16 +113,16 @@ def test_nothing_is_said_where_nothing_was_recorded() -> None:
     ],
 )
 def test_a_rewritten_request_was_first_seen_changed(transport: Transport, changed: list[Hop], text: str) -> None:
-    one = good(transport)
-    judged = one.changing(one.arrived, source=NAT).judged()
+    exchange = good(transport)
+    judged = exchange.changing(exchange.arrived, source=NAT).judged()
     assert judged.outcome is Outcome.REWRITTEN
     seen = trail(*((hop, request(transport, NAT if hop in changed else A.address)) for hop in WAY))
     assert seen.describe(judged, WAY) == text
 
 
 def test_an_interface_that_saw_it_before_and_after_the_change_is_not_where_it_was_first_changed() -> None:
-    one = good(UDP_)
-    judged = one.changing(one.arrived, source=NAT).judged()
+    exchange = good(UDP_)
+    judged = exchange.changing(exchange.arrived, source=NAT).judged()
     seen = trail((NIC_1, request(UDP_)), (NIC_1, request(UDP_, NAT)), (NIC_2, request(UDP_, NAT)))
     assert seen.describe(judged, WAY) == "first seen changed on u2's NIC eth0"
     assert seen.describe(replace(judged, sent=None), WAY) == ""

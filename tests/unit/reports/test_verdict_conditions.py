@@ -28,7 +28,7 @@ def verdict(
     known: Mapping[str, Collection[str]] | None = None,
 ) -> Verdict:
     if planned is None:
-        planned = {entry.id: sum(entry.id in one.requirements for one in results) for entry in catalogue}
+        planned = {entry.id: sum(entry.id in result.requirements for result in results) for entry in catalogue}
     return judge({entry.id: entry for entry in catalogue}, results, planned, {}, scope, known)
 
 
@@ -92,7 +92,7 @@ def test_what_ran_without_having_been_planned_is_judged_by_how_it_ended() -> Non
 )
 def test_a_planned_test_that_is_missing_proves_nothing(outcomes: list[str], planned: int, reason: str) -> None:
     results = [result(number, outcome, "ONE-1") for number, outcome in enumerate(outcomes)]
-    known = {"ONE-1": [one.nodeid for one in results]}
+    known = {"ONE-1": [result.nodeid for result in results]}
     (judged,) = verdict(*results, planned={"ONE-1": planned}, known=known).requirements
     assert (judged.status, judged.reason) == (Status.NOT_PROVED, reason)
 

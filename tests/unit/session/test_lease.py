@@ -69,30 +69,30 @@ def holder(tmp_path: Path) -> Iterator[Callable[[str], Holder]]:
         return made[-1]
 
     yield start
-    for one in made:
-        one.kill()
+    for process in made:
+        process.kill()
 
 
 Start = Callable[[str], Holder]
 
 
 def test_those_who_share_hold_it_together(holder: Start) -> None:
-    one, other = holder("shared"), holder("shared")
-    assert one.held()
-    assert other.held()
-    one.go()
-    other.go()
+    first, second = holder("shared"), holder("shared")
+    assert first.held()
+    assert second.held()
+    first.go()
+    second.go()
 
 
 def test_one_alone_waits_for_all_who_share(holder: Start) -> None:
-    one, other = holder("shared"), holder("shared")
-    assert one.held()
-    assert other.held()
+    first, second = holder("shared"), holder("shared")
+    assert first.held()
+    assert second.held()
     alone = holder("alone")
     alone.queue()
-    one.go()
+    first.go()
     assert alone.waiting()
-    other.go()
+    second.go()
     assert alone.held()
 
 
