@@ -192,8 +192,8 @@ def _verify_signature(release: Release, folder: Path) -> None:
 
 def _verify_checksum(file: Path, checksums: Path) -> None:
     """Raise LabError unless the list names the file, and the file has that SHA-256."""
-    words = [line.split() for line in checksums.read_text(encoding="utf-8").splitlines()]
-    expected = next((one[0] for one in words if len(one) == 2 and one[1].lstrip("*") == file.name), None)
+    lines = [line.split() for line in checksums.read_text(encoding="utf-8").splitlines()]
+    expected = next((line[0] for line in lines if len(line) == 2 and line[1].lstrip("*") == file.name), None)
     if expected is None:
         raise LabError(f"fetch: {checksums.name} does not list {file.name}; nothing was kept")
     with file.open("rb") as stream:
@@ -232,7 +232,9 @@ def verify_archive(path: Path, image: str) -> None:
             entry = _entry(archive, image)
             if entry is None:
                 raise LabError(f"fetch: {path.name} holds no image {image}; make it with `docker save {image}`")
-            expected = [one.removeprefix("sha256:") for one in _json(archive, entry["Config"])["rootfs"]["diff_ids"]]
+            expected = [
+                digest.removeprefix("sha256:") for digest in _json(archive, entry["Config"])["rootfs"]["diff_ids"]
+            ]
             found = [_digest(archive, layer) for layer in entry["Layers"]]
     except (tarfile.TarError, KeyError, ValueError, TypeError, OSError) as error:
         raise LabError(f"fetch: {path.name} is not a whole image archive: {error}") from None

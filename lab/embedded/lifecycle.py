@@ -217,7 +217,7 @@ def sweep(name: str | None = None) -> list[str]:
     return swept
 
 
-def request(lab: str, **words: str) -> dict[str, Any]:
+def request(lab: str, **message: str) -> dict[str, Any]:
     """Ask a lab's supervisor for something (`op`: down, power-off, power-on). Raises LabError."""
     if not is_alive(lab):
         raise _not_up(lab)
@@ -225,7 +225,7 @@ def request(lab: str, **words: str) -> dict[str, Any]:
         client.settimeout(START_TIMEOUT_S)
         try:
             client.connect(str(run_root() / lab / "control"))
-            client.sendall(json.dumps(words).encode() + b"\n")
+            client.sendall(json.dumps(message).encode() + b"\n")
             line = client.makefile("r").readline()
         except OSError as error:
             raise LabError(f"lab {lab!r}: its supervisor does not answer: {error}") from None

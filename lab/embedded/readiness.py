@@ -99,14 +99,14 @@ def boot(inventory: Inventory, name: str) -> None:
 
 
 def _ssh_ready(node: NodeAccess) -> None:
-    def look() -> str | None:
+    def why_not() -> str | None:
         try:
             node.shell.connect()  # a closed port is refused at once; the key exchange takes seconds on a slow machine
         except LabError as error:
             return str(error)
         return None
 
-    wait_for(f"node {node.name}: sshd", look)
+    wait_for(f"node {node.name}: sshd", why_not)
 
 
 def _docker_ready(node: NodeAccess, *, timeout_s: float = READY_TIMEOUT_S) -> None:
@@ -122,22 +122,22 @@ def load_demo_image(node: NodeAccess) -> None:
     try:
         node.docker.images.load(demo_image())
     except (docker.errors.DockerException, requests.RequestException, OSError, EOFError) as error:
-        words = str(error) or "the connection was lost"
-        raise HarnessError(f"node {node.name}: Docker refused the demo image: {words}") from None
+        reason = str(error) or "the connection was lost"
+        raise HarnessError(f"node {node.name}: Docker refused the demo image: {reason}") from None
 
 
 def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
     """Wait until one of Consul's servers lists all voters, a leader and all nodes."""
     assert inventory.consul is not None
-    speaker = next(node for node in inventory.nodes if node.consul_server)
-    client = consul_api.connect(speaker, inventory.consul, timeout_s=2)
+    server = next(node for node in inventory.nodes if node.consul_server)
+    client = consul_api.connect(server, inventory.consul, timeout_s=2)
 
-    def look() -> str | None:
+    def why_not() -> str | None:
         if stop.is_set():
             raise LabError("Consul: given up, another part of the lab failed")
         return _consul_unready(inventory, client)
 
-    wait_for(f"Consul on {speaker.name}", look)
+    wait_for(f"Consul on {server.name}", why_not)
 
 
 def _consul_unready(inventory: Inventory, client: consul_api.ConsulClient) -> str | None:
@@ -152,7 +152,7 @@ def _consul_unready(inventory: Inventory, client: consul_api.ConsulClient) -> st
     if len(voters) < servers or not any(peer["Leader"] for peer in peers):
         return f"{len(voters)} of {servers} voters"
     if len(members) < len(inventory.nodes):
-        return f"{len(members)} of {len(inventory.nodes)} nodes in the catalogue"
+        return f"{len(members)} of {len(inventory.nodes)} nodes in its registry"
     return None
 
 
@@ -160,5 +160,5 @@ def _nomad_ready(inventory: Inventory) -> None:
     """Wait until one of Nomad's servers lists all servers and ready clients."""
     settings = inventory.nomad
     assert settings is not None
-    speaker = next(node for node in inventory.nodes if node.nomad_server)
-    wait_for("Nomad", partial(nomad.unready, inventory, nomad.connect(speaker, settings, timeout_s=2)))
+    server = next(node for node in inventory.nodes if node.nomad_server)
+    wait_for("Nomad", partial(nomad.unready, inventory, nomad.connect(server, settings, timeout_s=2)))
