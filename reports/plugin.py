@@ -68,7 +68,8 @@ _REQUIREMENTS = pytest.StashKey[dict[str, Requirement]]()
 _DESELECTED = pytest.StashKey[list[pytest.Item]]()
 
 
-def _is_worker(config: pytest.Config) -> bool:
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is an xdist worker."""
     return hasattr(config, "workerinput")
 
 
@@ -82,7 +83,7 @@ def runs_suites(config: pytest.Config) -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the run's folder before Allure and JUnit read their options. Raises UsageError, one line."""
     option = config.option
-    if _is_worker(config):
+    if is_worker(config):
         # xdist gives its workers the command line, not what was chosen here.
         option.allure_report_dir = config.workerinput.get("flatnet_allure_results")  # type: ignore[attr-defined]
         return
@@ -144,7 +145,7 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Write down what is planned, before any test can end the process."""
     config = session.config
-    if _is_worker(config):
+    if is_worker(config):
         folder = config.workerinput.get("flatnet_folder")  # type: ignore[attr-defined]
     else:
         folder = config.stash[REPORT].folder if REPORT in config.stash else None

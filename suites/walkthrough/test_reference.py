@@ -9,7 +9,7 @@ from fixtures.dns.services import HEALTH_CHANGE_S
 from fixtures.dns.web import NOT_DEMO, Dial
 from fixtures.evidence.waiting import eventually
 from fixtures.session.marks import disruptive, requirement
-from fixtures.walkthrough.reach import Attempt, answered_by, endpoints, unreached, without_route
+from fixtures.walkthrough.reach import DialResult, answered_by, endpoints, unreached, without_route
 from fixtures.walkthrough.walk import Walk
 from fixtures.workloads.placement import outside
 
@@ -110,9 +110,9 @@ def test_the_reference_set_up_works_step_by_step(walk: Walk, fleet: Fleet, regis
         )
 
 
-def assert_all_reached(attempts: list[Attempt]) -> None:
+def assert_all_reached(results: list[DialResult]) -> None:
     """Fail with every dial that the dialled container did not answer."""
-    missed = unreached(attempts)
+    missed = unreached(results)
     assert not missed, "\n".join(missed)
 
 

@@ -9,7 +9,7 @@ import pytest
 from fixtures.resilience.deviations import (
     ALIVE,
     SHOWN,
-    Observation,
+    Comparison,
     SteadyState,
     absent_members,
     answered_edges,
@@ -120,8 +120,8 @@ def test_edges_come_before_names() -> None:
 
 
 def test_an_observation_without_deviation_is_steady() -> None:
-    assert Observation().steady and str(Observation()) == "all holds"
-    seen = Observation(("one", "two"))
+    assert Comparison().steady and str(Comparison()) == "all holds"
+    seen = Comparison(("one", "two"))
     assert not seen.steady and str(seen) == "one\ntwo"
 
 

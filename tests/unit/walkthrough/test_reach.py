@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.dns.registrations import Registration
 from fixtures.walkthrough.reach import (
-    Attempt,
+    DialResult,
     answered_by,
     destinations,
     endpoints,
@@ -25,7 +25,7 @@ class Container:
     name: str
 
 
-REACHED = Attempt("u1", "u2/a1-0f", "a1-0f", "a1-0f")
+REACHED = DialResult("u1", "u2/a1-0f", "a1-0f", "a1-0f")
 BY_ANOTHER = replace(REACHED, source="u3", answered="a2-1e")
 TIMED_OUT = replace(REACHED, source="u2", answered="ETIMEDOUT")
 
