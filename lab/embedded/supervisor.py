@@ -259,7 +259,9 @@ class Supervisor:
             pids = self.nodes.get(name)
             if pids is None:
                 return {"error": f"node {name!r} is not running"}
-            _ip([f"link delete {switch_port(name)}"])  # first of all, so that the node cannot take leave of its peers
+            _ip(
+                [f"link delete {switch_port(name)}"]
+            )  # first, so that the node's daemons cannot tell their peers that they leave
             os.kill(pids["inner"], signal.SIGKILL)
             os.waitpid(pids["inner"], 0)  # returns when the kernel has ended the whole node
             del self.nodes[name]

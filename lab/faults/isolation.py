@@ -64,8 +64,8 @@ def _side_bridge(site: Site) -> list[Action]:
         *site.on_node(
             "docker network create -d bridge --subnet 172.30.0.0/24 side >/dev/null",
             # The daemon below has ended by then, so no further container is connected.
-            "for one in $(docker network inspect -f '{{range $id, $c := .Containers}}{{$id}} {{end}}' side 2>/dev/null)"
-            "; do docker network disconnect -f side $one; done; docker network rm side >/dev/null 2>&1 || true",
+            "for id in $(docker network inspect -f '{{range $id, $c := .Containers}}{{$id}} {{end}}' side 2>/dev/null)"
+            "; do docker network disconnect -f side $id; done; docker network rm side >/dev/null 2>&1 || true",
         ),
         *site.daemon("containers", "containers.py", "connect", "side", *networks),
     ]

@@ -11,7 +11,7 @@ from reports.model import Requirement
 BEGIN, END = "<!-- faults: made by `./run tests/drill --regenerate` -->", "<!-- end of faults -->"
 CELL, LEFT, TOP = 15, 220, 74
 COLOURS = {"must": "#b2182b", "may": "#fddbc7", "hold": "#f2f2f2"}
-"""They differ in brightness as well, and what must fail has a dot."""
+"""They differ in brightness too, and a requirement that must fail has a dot."""
 
 
 def table(faults: Mapping[str, Fault]) -> str:

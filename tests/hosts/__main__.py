@@ -26,14 +26,14 @@ README = (["suites"], ["tests"])
 
 
 class _Parser(argparse.ArgumentParser):
-    """Ends with the exit code that wrong usage has everywhere here."""
+    """A parser that ends with Flatnet's exit code for wrong usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"tests.hosts: {message}; {self.prog} --help lists the arguments\n")
 
 
 def main(words: list[str]) -> int:
-    """Exit code: that of the first command that failed; 3 when the release could not be had here."""
+    """Exit code: that of the first command that failed; 3 when the release could not be fetched."""
     cut = words.index("--") if "--" in words else len(words)
     mine, arguments = words[:cut], words[cut + 1 :]
     parser = _Parser(

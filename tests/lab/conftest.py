@@ -131,7 +131,7 @@ def lab_command(*words: str, run_dir: Path, timeout: float = COMMAND_TIMEOUT_S) 
 
 @pytest.fixture(scope="session", autouse=True)
 def _session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Orphans become children of this process; commands need not compile the same modules again and again."""
+    """Make orphans children of this process, and let commands share compiled modules."""
     traces.adopt_orphans()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "compiled"))

@@ -1,4 +1,4 @@
-"""The instrument fails, the network does not: agents that die, stand still or choke end in HarnessError."""
+"""Failures of the instrument: agents that die, stand still or cannot read a request end in HarnessError."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_port_of_another_process_is_left_alone(
 
 
 def test_a_chosen_port_is_waited_for(bench: Bench) -> None:
-    """A client may have it for the moment, and what was opened before it was found taken is given back."""
+    """A client may have the port for a moment; ports that were opened before the taken one are closed."""
     bench.edges = [replace(edge, port=port) for edge in bench.edges for port in (20001, 20002)]
     words = ["nsenter", "-t", str(bench.nodes["n2"]), "-n", sys.executable, "-c", _OCCUPY, "20002"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as squatter:
@@ -163,7 +163,7 @@ def test_a_killed_agent_is_an_error(bench: Bench, when: str) -> None:
 
 
 def test_an_agent_that_stands_still_is_an_error(bench: Bench) -> None:
-    """Kernels answer for it (ICMP), its servers do not: that is not the network's fault."""
+    """Its kernel answers ICMP, its servers answer nothing; that is not a failure of the network."""
     pid = bench.processes["n2"].pid
     until = 0.0
     threads: list[threading.Thread] = []
@@ -224,7 +224,7 @@ def test_a_network_that_does_not_answer_is_not_an_error(bench: Bench) -> None:
 def test_a_mesh_leaves_room_in_the_kernels_table_of_neighbours(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: Transport
 ) -> None:
-    """Who is sent to and who is answered: both make entries, and more than a kernel holds may be needed."""
+    """Sending and answering both make entries, and a mesh may need more of them than a kernel holds."""
     monkeypatch.setattr("fixtures.probes.plan.NEIGHBOURS", 20)
     monkeypatch.setattr("fixtures.probes.plan.FLOOD", 12)
     monkeypatch.setattr("fixtures.probes.plan.BURST", 9)

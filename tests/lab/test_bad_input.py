@@ -1,4 +1,4 @@
-"""What a person gets wrong: one clear line, the exit code of the design, and nothing left behind.
+"""Wrong usage: an error of one line, the exit code of DESIGN §8, and nothing left behind.
 
 All commands of this module are run once, and then judged one by one.
 """
@@ -28,7 +28,7 @@ nodes:
 overlay: {name: vxlan, range: 10.32.0.0/16, subnets: {a: 10.32.0.0/24, b: 10.32.1.0/24}}
 """
 READS_ALL = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-"""The checkout may lie where nobody else may look, as in root's home."""
+"""Other users may be unable to read the checkout, as in root's home."""
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *READS_ALL]
 
 
@@ -39,7 +39,7 @@ def edited(old: str, new: str) -> str:
 
 @dataclass(frozen=True)
 class Bad:
-    """A command that cannot do, the exit code, and what its one line says (regular expressions)."""
+    """A command that fails, its exit code, and regular expressions that its one line matches."""
 
     words: tuple[str, ...]
     code: int
@@ -82,7 +82,7 @@ OPTIONS = {
 }  # fmt: skip
 CLOSED = r"node n1: ssh root@127\.0\.0\.1:\d+: unreachable: .*; node n2: "
 LACKS = tuple(rf"program {name} \(install " for name in ("docker", "tini", "sv", "busybox", "consul"))
-"""Of the programs, those that do not lie in sbin, which is looked into whatever PATH says."""
+"""The programs that are not in sbin, which is searched whatever PATH says."""
 MACHINE = {
     "unreachable": Bad((SUITE, "--cluster", "FILE"), UNUSABLE, (CLOSED,), file=GOOD),
     "unreachable, --gate": Bad((SUITE, "--cluster", "FILE", "--gate"), UNUSABLE, (CLOSED,), file=GOOD),
@@ -106,7 +106,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def closed_port() -> Iterator[int]:
-    """A port of the loopback addresses on which nobody listens, and nobody else can."""
+    """A port of the loopback addresses that is reserved and on which nothing listens."""
     with socket.socket() as first, socket.socket() as second:
         first.bind(("127.0.0.1", 0))
         second.bind(("127.0.0.2", first.getsockname()[1]))
@@ -171,7 +171,7 @@ def test_bad_commands_leave_nothing_on_the_machine(everything: Everything) -> No
 
 
 def assert_one_line(done: Result, bad: Bad) -> None:
-    """The exit code, and one line alone that says all of it."""
+    """Assert the exit code, and that the output is one line with all of the expected parts."""
     text = done.stdout + done.stderr
     assert done.returncode == bad.code, text
     assert "Traceback" not in text and "INTERNALERROR" not in text, text

@@ -62,7 +62,7 @@ def test_a_cluster_file_gives_the_verdict_of_the_lab(kept: Place, cluster_file: 
 
 
 def _assert_page_tells(page: Path, document: dict[str, Any]) -> None:
-    """Above Allure's tests, which its generator put there, stand the verdict and every requirement."""
+    """The page that Allure's generator made shows the verdict and every requirement above the tests."""
     text = page.read_text(encoding="utf-8")
     head = text[text.index("<body") :].partition("</table></div>")[0]
     flatnet = document["flatnet"]
@@ -73,7 +73,7 @@ def _assert_page_tells(page: Path, document: dict[str, Any]) -> None:
 
 
 def test_a_run_that_cannot_begin_ends_in_one_line(kept: Place) -> None:
-    """The fault needs a kernel module; where it is missing the run has begun to prepare, and gives that back."""
+    """The fault needs a kernel module; where that is missing, the run takes back what it had prepared."""
     done = kept.pytest("suites/control_plane/test_peers.py", "--lab", "lab", "--fault", "higher-latency")
     text = done.stdout + done.stderr
     assert "Traceback" not in text and done.returncode in (0, 3), text
@@ -143,7 +143,7 @@ def assert_unusable(code: int, text: str, said: str) -> None:
 
 
 def test_a_test_that_passes_has_no_diagnosis(kept: Place) -> None:
-    """A look at what failed takes seconds, and a run has only a few of them to spend."""
+    """A diagnosis takes seconds, so only tests that fail have one."""
     done = kept.pytest("suites/path/test_packets.py", "--lab", "lab")
     results = [json.loads(file.read_text()) for file in (kept.out / "latest" / "allure-results").glob("*-result.json")]
     attached = {attachment["name"] for result in results for attachment in result.get("attachments", ())}

@@ -1,4 +1,4 @@
-"""The cluster files that people start from are whole, and say what they are said to say."""
+"""The example cluster files are complete, and their comments are true."""
 
 from __future__ import annotations
 

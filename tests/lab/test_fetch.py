@@ -69,7 +69,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Signer:
-    """An OpenPGP key of the tests' own."""
+    """An OpenPGP key for the tests."""
 
     def __init__(self, home: Path, name: str) -> None:
         self._home = home
@@ -96,7 +96,7 @@ class Signer:
 
 @pytest.fixture(scope="module")
 def signers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Signer, Signer]]:
-    """The releases' signer, and somebody else."""
+    """The key that signs the releases, and another one."""
     folder = tmp_path_factory.mktemp("gpg")  # short: the agent's socket lies in it
     made = Signer(folder / "own", "maker"), Signer(folder / "other", "other")
     yield made
@@ -106,7 +106,7 @@ def signers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Signer, 
 
 @pytest.fixture
 def release(place: Path, url: str, signers: tuple[Signer, Signer]) -> Release:
-    """A whole release on the server."""
+    """A complete release on the server."""
     own, _ = signers
     made = Release("tool", "1.0", own.fingerprint, url, f"{url}/{KEY_FILE}")
     with zipfile.ZipFile(place / made.archive, "w") as archive:
@@ -245,7 +245,7 @@ def tar(files: dict[str, bytes]) -> bytes:
 
 @pytest.fixture
 def images(place: Path) -> Path:
-    """Weave's images, as far as fetch looks at them."""
+    """Weave's images, with the parts that fetch reads."""
     for name, image in IMAGES.items():
         image_archive(place / name, image, {SCRIPT: b"#!/bin/sh\n"})
     return place
@@ -304,7 +304,7 @@ def test_images_that_fail_verification_are_one_line_and_not_kept(
 def test_images_come_by_the_digest_that_was_seen_first(
     cache: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a skopeo that only writes down what it was asked for, and copies an archive."""
+    """With a skopeo that records its arguments and copies an archive."""
     asked = tmp_path / "asked"
     skopeo = tmp_path / "skopeo"
     skopeo.write_text(

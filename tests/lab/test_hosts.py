@@ -1,4 +1,4 @@
-"""`python3 -m tests.hosts` without an answering mirror, used wrongly, and killed. CI makes a whole Debian with it."""
+"""`python3 -m tests.hosts` without a mirror that answers, with wrong arguments, and killed; CI makes a Debian."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def silent_mirror() -> Iterator[str]:
 
 @pytest.fixture
 def closed_mirror() -> Iterator[str]:
-    """The address of a mirror on this machine where nobody listens."""
+    """The address of a mirror on this machine at which nothing listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/debian"
@@ -63,7 +63,7 @@ def groups(pid: int) -> list[Path]:
 
 
 def scratch() -> set[Path]:
-    """What mmdebstrap keeps for a moment."""
+    """Temporary folders of mmdebstrap."""
     return set(Path(tempfile.gettempdir()).glob("mmdebstrap*"))
 
 

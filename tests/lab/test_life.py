@@ -1,4 +1,4 @@
-"""A lab comes up whole, leaves the machine alone, and is gone when its supervisor is."""
+"""A lab comes up complete, changes nothing else on the machine, and ends with its supervisor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """One lab, looked at before, during and after."""
+    """What was recorded before, during and after the life of one lab."""
     place = Place(tmp_path_factory.mktemp("life"))
     before, others = machine(), descendants()
     up = place.lab("up", "--lab", "life")
@@ -215,7 +215,7 @@ def test_a_python_without_the_packages_is_one_line() -> None:
 
 
 def test_iproute2_is_given_no_namespace_by_number(place: Place, tmp_path: Path) -> None:
-    """Up to 6.11 it hands a number to the kernel, since 6.12 it opens /proc/NUMBER itself: two different processes."""
+    """Up to 6.11 it passes a number to the kernel, since 6.12 it opens /proc/NUMBER: different processes."""
     real = shutil.which("ip", path=search_path())
     strict = tmp_path / "bin" / "ip"
     strict.parent.mkdir()

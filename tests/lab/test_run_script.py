@@ -1,4 +1,4 @@
-"""`./run` on a machine: with a cluster file it needs neither root nor an engine; it looks for what it has installed."""
+"""`./run`: with a cluster file it needs neither root nor an engine; it checks that what it installed is there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @pytest.fixture
 def without_engine() -> list[str]:
-    """The command before one's own that takes the engine away from it, in a mount namespace that ends with it."""
+    """A prefix that runs a command without an engine, in a mount namespace that ends with the command."""
     engine = shutil.which("dockerd", path=PATH)
     assert engine is not None
     return ["unshare", "--mount", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', engine]

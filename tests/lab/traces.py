@@ -55,7 +55,7 @@ class Machine:
 
 
 def machine() -> Machine:
-    """Look at the machine: links, addresses, routes, rules, packet filters, mounts."""
+    """Read the machine's links, addresses, routes, rules, packet filters and mounts."""
     seen = {}
     for command in _MACHINE:
         done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
@@ -72,7 +72,7 @@ def adopt_orphans() -> None:
 
 
 def descendants() -> dict[int, str]:
-    """{pid: command line} of everything below this process; the dead that it adopted are buried."""
+    """{pid: command line} of everything below this process; adopted processes that have ended are reaped."""
     children: dict[int, list[int]] = {}
     mine = {process.pid for process in STARTED}
     for entry in Path("/proc").iterdir():
@@ -113,7 +113,7 @@ def holders(of: set[str]) -> dict[int, str]:
 
 
 def wait_ended(of: Mapping[int, str]) -> dict[int, str]:
-    """Wait until all of these holders have ended; those that have not."""
+    """Wait until all of these holders have ended; returns those that have not."""
     return wait_until(lambda: {pid: began for pid, began in of.items() if _began(pid) == began}, lambda some: not some)
 
 
@@ -152,7 +152,7 @@ T = TypeVar("T")
 
 
 def wait_until(look: Callable[[], T], good: Callable[[T], bool], *, within_s: float = PATIENCE_S) -> T:
-    """Look until it is good or the time is over; the last value seen either way."""
+    """Read until the value is good or the time is over; returns the last value either way."""
     until = time.monotonic() + within_s
     while not good(seen := look()) and time.monotonic() < until:
         time.sleep(0.01)
@@ -160,7 +160,7 @@ def wait_until(look: Callable[[], T], good: Callable[[T], bool], *, within_s: fl
 
 
 def wait_gone(pids: Mapping[int, str]) -> dict[int, str]:
-    """Wait until none of these descendants is there any more; those that stay."""
+    """Wait until these descendants have ended; returns those that have not."""
 
     def left() -> dict[int, str]:
         seen = descendants()

@@ -42,7 +42,7 @@ class Warm:
 
 @contextlib.contextmanager
 def warm(root: Path) -> Iterator[Warm]:
-    """A warm process that stands in `root`."""
+    """A warm process whose working directory is `root`."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.lab.warm"], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -63,7 +63,7 @@ def serve() -> None:
 
 
 def _become(words: list[str], environment: dict[str, str], stdout: str, stderr: str) -> None:
-    """This process, as if the command had been typed."""
+    """Run the command in this process, as if it had been typed."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, name in ((1, stdout), (2, stderr)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
