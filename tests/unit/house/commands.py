@@ -31,6 +31,7 @@ PATH = re.compile(
 )
 MADE_BY_A_RUN = ("reports/out", "reports/node_modules")
 FAULT = re.compile(r"([a-z][a-z0-9-]+)@u[0-9]+")
+DOTTED = re.compile(r"(?:suites|fixtures|lab|reports|tests|benchmarks)(?:\.\w+)+")
 SAVED = re.compile(r"(?:Save this as|Create|create) `([^`]+)`")
 """How a page says that its reader makes a file, which the checkout therefore lacks."""
 NAMED = re.compile(r'^ *(?:name = )?"([a-z][a-z0-9-]+)",?$', re.M)
@@ -216,7 +217,7 @@ def _help_of(module: str, root: Path) -> str:
 
 
 def wrong_names(text: str, root: Path) -> list[str]:
-    """Paths and faults in inline code that the checkout lacks."""
+    """Paths, modules and faults in inline code that the checkout lacks."""
     saved, found = SAVED.findall(text), []
     prose = BLOCK.sub("", text)
     for inline in INLINE.findall(prose):
@@ -227,6 +228,8 @@ def wrong_names(text: str, root: Path) -> list[str]:
             pattern = re.sub(r"<[a-z]+>", "*", inline)
             if not any(root.glob(pattern.rstrip("/"))):
                 found.append(f"no file {inline}")
+        if DOTTED.fullmatch(inline):
+            found += _wrong_for_module(inline, [], root)
     return found
 
 

@@ -145,11 +145,13 @@ def test_a_right_command_line_is_not_accused(line: str) -> None:
     assert commands and wrong_commands(commands, ROOT) == []
 
 
-def test_a_wrong_path_or_fault_in_a_sentence_is_found() -> None:
+def test_a_wrong_path_module_or_fault_in_a_sentence_is_found() -> None:
     assert wrong_names("see `lab/overlay.py`", ROOT) == ["no file lab/overlay.py"]
     assert wrong_names("see `suites/<promise>/nothing.py`", ROOT) == ["no file suites/<promise>/nothing.py"]
     assert wrong_names("inject `no-such-fault@u1`", ROOT) == ["no fault no-such-fault"]
     assert wrong_names("`lab/overlays/vxlan.py`, `suites/<promise>/`, `masquerade@u1`, `reports/out/x`", ROOT) == []
+    assert wrong_names("see `fixtures.expectations`", ROOT) == ["no module fixtures.expectations"]
+    assert wrong_names("see `fixtures.evidence.waiting`", ROOT) == []
     assert wrong_names("Save this as `suites/no_nat/test_wire.py`", ROOT) == []
 
 
