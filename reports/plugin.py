@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from .report import Report
 from .requirements import CATALOGUE, RequirementsError, in_suites, load
 from .results import PHASE, PhaseCollector
 from .terminal import print_requirements, print_verdict
-from .verdict import Ended, decide
+from .verdict import EXIT_OK, EXIT_UNUSABLE, Ended, decide
 from .writers import Writers
 
 LONGEST_REASON = 300
@@ -247,6 +247,9 @@ class _Recorder:
         writers = Writers(self._run.finished)
         result = yield
         notes += writers.finish()
+        if verdict.exit_code == EXIT_OK and not (self._run.folder / "verdict.json").is_file():
+            verdict = replace(verdict, verdict="error", exit_code=EXIT_UNUSABLE)  # what a gate reads is missing
+            session.exitstatus = verdict.exit_code
         _link_latest(self._run)
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         if terminal is not None:
