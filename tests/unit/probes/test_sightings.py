@@ -15,10 +15,10 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
 from fixtures.probes.agent.formats import RECORD, request_payload
-from fixtures.probes.book import Book
 from fixtures.probes.delivery import Edge, Header, Sighting, Step, Transport
 from fixtures.probes.frames import OWN_PORT, craft
 from fixtures.probes.judge import judge
+from fixtures.probes.sightings import Sightings
 from lab.errors import HarnessError
 from tests.unit.probes.canned import INDEX, MESH, NAT, OUTGOING, TO_US, A, B, answer_of, good
 
@@ -39,11 +39,11 @@ def record(packet: Packet | bytes, *, kind: int = TO_US, at: float = 1.5, keep: 
     return RECORD.pack(at, 0, kind, len(data)) + data
 
 
-def read(*records: bytes, endpoint: str = B.name, book: Book | None = None) -> dict[int, list[Sighting]]:
-    book = Book(MESH, EDGES) if book is None else book
-    book.add(endpoint, ["eth0"], b"".join(records))
-    book.assign_untagged()
-    return dict(book.by_edge)
+def read(*records: bytes, endpoint: str = B.name, sightings: Sightings | None = None) -> dict[int, list[Sighting]]:
+    sightings = Sightings(MESH, EDGES) if sightings is None else sightings
+    sightings.add(endpoint, ["eth0"], b"".join(records))
+    sightings.assign_untagged()
+    return dict(sightings.by_edge)
 
 
 def ip(source: str = A.address, destination: str = B.address, **fields: Any) -> Packet:
@@ -127,7 +127,7 @@ FOREIGN: dict[str, Packet | bytes] = {
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
-def test_what_is_no_probe_is_no_sighting(foreign: str) -> None:
+def test_what_is_not_a_probe_is_not_a_sighting(foreign: str) -> None:
     good_one = record(probe(Transport.UDP))
     found = read(good_one, record(FOREIGN[foreign]), good_one)
     assert [len(seen) for seen in found.values()] == [2]
@@ -141,7 +141,7 @@ def test_an_icmpv6_echo_is_a_probe() -> None:
 
 
 @given(st.lists(st.binary(max_size=90), max_size=4))
-def test_garbage_is_no_sighting(garbage: Sequence[bytes]) -> None:
+def test_garbage_is_not_a_sighting(garbage: Sequence[bytes]) -> None:
     assert not read(*map(record, garbage))
 
 
@@ -155,18 +155,18 @@ def test_broken_packets_break_nothing(transport: Transport, seed: int, times: in
         assert all(sighting.step in Step for sighting in seen)
 
 
-def dialled() -> Book:
-    """A book that knows the sockets of A: the first UDP and the first TCP edge."""
-    book = Book(MESH, EDGES)
+def dialled() -> Sightings:
+    """Sightings of a mesh that knows the sockets of A: the first UDP and the first TCP edge."""
+    sightings = Sightings(MESH, EDGES)
     for index in (3, 6):
-        book.flows[A.name, EDGES[index].transport, A.address, OWN_PORT, B.address, PORT] = index
-    return book
+        sightings.flows[A.name, EDGES[index].transport, A.address, OWN_PORT, B.address, PORT] = index
+    return sightings
 
 
 def test_a_handshake_belongs_to_its_edge_even_when_it_was_rewritten() -> None:
-    book = dialled()
+    sightings = dialled()
     syn = TCP(sport=OWN_PORT, dport=PORT, flags="S", seq=1000)
-    book.add(A.name, ["eth0"], record(ip() / syn, kind=OUTGOING))
+    sightings.add(A.name, ["eth0"], record(ip() / syn, kind=OUTGOING))
     rewritten = TCP(sport=1024, dport=PORT, flags="S", seq=1000)
     reset = TCP(sport=PORT, dport=1024, flags="RA", seq=0, ack=1001)
     found = read(
@@ -174,7 +174,7 @@ def test_a_handshake_belongs_to_its_edge_even_when_it_was_rewritten() -> None:
         record(ip(B.address, NAT) / reset, kind=OUTGOING),
         record(ip() / TCP(sport=OWN_PORT, dport=PORT, flags="S", seq=77)),  # somebody else's
         record(ip(B.address, NAT) / TCP(sport=PORT, dport=1024, flags="SA", seq=5, ack=1001)),
-        book=book,
+        sightings=sightings,
     )
     assert list(found) == [6]
     assert [(sighting.step, sighting.endpoint) for sighting in found[6]] == [
@@ -203,11 +203,71 @@ def test_an_icmp_error_belongs_to_the_probe_it_quotes(kind: int, code: int, word
     syn = record(error / bytes(ip() / TCP(sport=OWN_PORT, dport=PORT, flags="S"))[:28])
     foreign = record(error / bytes(ip() / UDP(sport=9, dport=PORT) / b""))
     short = record(error / bytes(probe(Transport.UDP))[:27])
-    found = read(tagged, untagged, syn, foreign, short, endpoint=A.name, book=dialled())
+    found = read(tagged, untagged, syn, foreign, short, endpoint=A.name, sightings=dialled())
     assert {
         index: [(sighting.step, sighting.error, sighting.origin) for sighting in seen] for index, seen in found.items()
     } == {index: [(Step.ERROR, words, NAT)] for index in (INDEX, 3, 6)}
 
 
-def test_an_icmp_message_that_is_no_error_is_none() -> None:
-    assert not read(record(ip(NAT, A.address) / ICMP(type=5) / probe(Transport.UDP)), endpoint=A.name, book=dialled())
+def handshake(flags: str, *, sequence: int = 0, acknowledged: int = 0) -> Packet:
+    return TCP(sport=OWN_PORT, dport=PORT, flags=flags, seq=sequence, ack=acknowledged)
+
+
+@pytest.mark.parametrize("flags", ["A", "F", "FA", "SA", "P"])
+def test_a_segment_without_a_tag_is_neither_a_handshake_nor_a_reset(flags: str) -> None:
+    found = read(
+        record(ip() / handshake("S", sequence=1000), kind=OUTGOING),
+        record(ip() / handshake(flags, sequence=1000, acknowledged=1001)),
+        endpoint=A.name,
+        sightings=dialled(),
+    )
+    assert [seen.step for seen in found[6]] == [Step.SYN]
+
+
+def test_a_reset_answers_the_highest_sequence_number_with_zero() -> None:
+    found = read(
+        record(ip() / handshake("S", sequence=2**32 - 1), kind=OUTGOING),
+        record(ip() / handshake("RA", acknowledged=0)),
+        endpoint=A.name,
+        sightings=dialled(),
+    )
+    assert [seen.step for seen in found[6]] == [Step.SYN, Step.RESET]
+
+
+@pytest.mark.parametrize(("flags", "kind"), [("S", TO_US), ("FS", TO_US), ("R", OUTGOING)])
+def test_only_an_outgoing_handshake_tells_whose_it_is(flags: str, kind: int) -> None:
+    own, rewritten = handshake(flags, sequence=1000), handshake("S", sequence=1000)
+    found = read(record(ip() / own, kind=kind), record(ip(NAT) / rewritten), endpoint=A.name, sightings=dialled())
+    assert not found
+
+
+def test_a_handshake_is_told_by_two_flags_only() -> None:
+    found = read(record(ip() / handshake("FSEC"), kind=OUTGOING), endpoint=A.name, sightings=dialled())
+    assert [seen.step for seen in found[6]] == [Step.SYN]
+
+
+def test_an_error_is_seen_once_and_packets_are_assigned_once() -> None:
+    sightings = dialled()
+    sightings.add(A.name, ["eth0"], record(ip() / handshake("S", sequence=2**32 - 1), kind=OUTGOING))
+    error = ip(NAT, A.address) / ICMP(type=3, code=3) / bytes(ip() / handshake("S"))[:28]
+    sightings.add(A.name, ["eth0"], record(error))
+    sightings.assign_untagged()
+    sightings.assign_untagged()
+    assert [seen.step for seen in sightings.by_edge[6]] == [Step.SYN, Step.ERROR]
+
+
+def test_an_error_that_was_cut_off_still_tells_its_probe() -> None:
+    error = ip(NAT, A.address) / ICMP(type=3, code=3) / probe(Transport.UDP)
+    found = read(record(error, keep=len(bytes(error)) - 1), endpoint=A.name)
+    assert [seen.step for seen in found[INDEX]] == [Step.ERROR]
+
+
+@pytest.mark.parametrize("tag", [request_payload(b"else", INDEX), request_payload(MESH, len(EDGES))])
+def test_an_error_about_a_foreign_probe_is_not_a_sighting(tag: bytes) -> None:
+    error = ip(NAT, A.address) / ICMP(type=3, code=3) / ip() / UDP(sport=9, dport=PORT) / tag
+    assert not read(record(error), endpoint=A.name, sightings=dialled())
+
+
+def test_an_icmp_message_that_is_not_an_error_is_not_a_sighting() -> None:
+    redirect = record(ip(NAT, A.address) / ICMP(type=5) / probe(Transport.UDP))
+    assert not read(redirect, endpoint=A.name, sightings=dialled())
