@@ -18,7 +18,7 @@ from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = (
-    "-q", "-x", "--tb=no", "--noconftest", "-p", "tests.unit.conftest",
+    "-q", "-x", "--tb=no", "--disable-plugin-autoload", "--noconftest", "-p", "tests.unit.conftest",
     "-p", "no:unraisableexception", "-p", "no:threadexception", "-o", "cache_dir=reports/out/.cache/mutation",
 )  # fmt: skip
 """Unit tests need no fixture of the suites, whose plugins would be imported again for each mutant."""
@@ -105,7 +105,6 @@ class Lines:
 
 def run_pytest(files: Sequence[str], plugins: Sequence[object]) -> int:
     """Run pytest in this process, with its output thrown away; pytest's exit code."""
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.dont_write_bytecode = False  # or each process would compile the tests again
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)

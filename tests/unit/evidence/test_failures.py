@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.evidence.failures import SHOWN, group, without_dump
+from fixtures.evidence.failures import reason
+from fixtures.evidence.shown_failures import SHOWN
+from reports.results import PHASE
 from tests.unit.reports.small_suites import ROOT, SmallSuites
 
 pytest_plugins = ["pytester"]
@@ -26,26 +28,6 @@ def test_alone():
     \"\"\"A promise.\"\"\"
     assert 1 == 2
 """
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("u1/a1->u2/a2: lost\n  never seen\nassert [1] == [2]\n  At index 0", "u1/a1->u2/a2: lost\n  never seen"),
-        ("said: assert it\nassert x", "said: assert it"),
-        ("assert 1 == 2\n +  where 1 = f()", "assert 1 == 2\n +  where 1 = f()"),
-        ("raised by hand", "raised by hand"),
-    ],
-)
-def test_the_message_stands_alone(text: str, message: str) -> None:
-    assert without_dump(text) == message
-
-
-def test_failures_are_grouped_by_test_function() -> None:
-    ids = ["x.py::f[1]", "x.py::g", "x.py::f[2]", "x.py::f[3[a]]", "y.py::f[1]", "x.py::f[4]"]
-    whole, rest = group(ids, shown=2)
-    assert whole == ["x.py::f[1]", "x.py::g", "x.py::f[2]", "y.py::f[1]"]
-    assert rest == {"x.py::f": ["x.py::f[3[a]]", "x.py::f[4]"]}
 
 
 @pytest.fixture
@@ -79,3 +61,10 @@ def test_the_report_has_every_failure_whole(suites: SmallSuites) -> None:
 
 def test_verbose_prints_all_of_them(suites: SmallSuites) -> None:
     assert suites.run("suites", "-v").output.count("E       never seen at b") == 4
+
+
+def test_the_reason_is_that_of_the_phase_else_there_is_none() -> None:
+    properties = [(PHASE, {"when": "setup", "reason": "no node"}), (PHASE, {"when": "call", "reason": "lost"})]
+    for when, expected in (("setup", "no node"), ("call", "lost"), ("teardown", "")):
+        report = pytest.TestReport("x.py::f", ("x.py", 1, "f"), {}, "failed", None, when, user_properties=properties)  # type: ignore[arg-type]
+        assert reason(report) == expected
