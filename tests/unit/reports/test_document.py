@@ -43,6 +43,10 @@ def test_probes_are_counted_and_seconds_rounded() -> None:
     assert data["probes"] == {"sent": 4, "answered": 3, "lost": 1} and data["duration_s"] == 1.23
 
 
+def test_the_schemas_number_is_raised_on_purpose() -> None:
+    assert made()["schema"] == 1, "readers of verdict.json have to be changed with it"
+
+
 def test_the_keys_are_those_of_the_design() -> None:
     assert set(Document.__annotations__) == KEYS and set(RequirementEntry.__annotations__) == REQUIREMENT_KEYS
 

@@ -32,6 +32,14 @@ def verdict(
     return judge({entry.id: entry for entry in catalogue}, results, planned, {}, scope, known)
 
 
+def test_probes_of_all_tests_are_added() -> None:
+    tests = [
+        TestResult("test_1", (MUST.id,), "passed", probes={"answered": 3}),
+        TestResult("test_2", (), "failed", probes={"answered": 1, "lost": 2}),
+    ]
+    assert verdict(*tests).probes == {"answered": 4, "lost": 2}
+
+
 def ends(made: Verdict) -> tuple[str, int]:
     return made.verdict, made.exit_code
 
