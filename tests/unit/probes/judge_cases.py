@@ -280,14 +280,6 @@ CASES: dict[str, tuple[tuple[Transport, ...], Spoil, Outcome, str]] = {
         Outcome.MISDELIVERED,
         "something that is not recorded answered",
     ),
-    "several others emit the echo": (
-        (ICMP,),
-        lambda one: one.without(one.reply_left).adding(
-            one.reply_left._replace(endpoint=C.name), one.reply_left._replace(endpoint="u4/a4")
-        ),
-        Outcome.MISDELIVERED,
-        "u3/a3 answered",
-    ),
     "another takes the connection": (
         (TCP,),
         lambda exchange: replace(

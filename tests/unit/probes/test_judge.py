@@ -126,3 +126,10 @@ def test_a_container_reaches_itself() -> None:
     assert replace(
         exchange, edge=here, sent=header, sightings=sightings, served=served, attempt=attempt
     ).judged().outcome is (Outcome.ANSWERED)
+
+
+def test_of_several_others_that_emit_the_echo_the_first_is_named() -> None:
+    exchange = good(Transport.ICMP)
+    others = [exchange.reply_left._replace(endpoint=name) for name in ("u3/a3", "u4/a4")]
+    delivery = exchange.without(exchange.reply_left).adding(*others).judged()
+    assert (delivery.outcome, delivery.answered_by) == (Outcome.MISDELIVERED, "u3/a3")
