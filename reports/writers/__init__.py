@@ -6,7 +6,7 @@ Such a module is named after its file (`summary_md` writes summary.md) and has a
 
 that puts the file into `report.folder`. Adding a format means adding a module: the folder is listed. Each writer runs
 in a thread of its own, while pytest ends. When a writer raises, the verdict and the other formats stay as they
-are, and the exception becomes a note below the verdict.
+are, and the exception becomes a note below the verdict. Without verdict.json, which gates read, no run is a success.
 """
 
 from __future__ import annotations

@@ -332,16 +332,3 @@ def test_other_tests_come_to_no_verdict(suites: SmallSuites) -> None:
     suites.write("tests/test_x.py", "def test_x():\n    assert True\n")
     done = suites.run("tests")
     assert done.code == 0 and "verdict:" not in done.output and not (suites.folder / "reports").exists()
-
-
-def test_a_verdict_that_cannot_be_written_is_not_a_success(
-    suites: SmallSuites, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(report: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("reports.writers.verdict_json.write", full)
-    suites.suite("one", **BOTH)
-    done = suites.run()
-    assert done.code == 3, done.output
-    assert "verdict_json.py failed: OSError" in done.output and done.last_line.startswith("verdict: error")

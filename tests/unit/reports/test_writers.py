@@ -168,25 +168,26 @@ def write(report: Report) -> None:
 '''
 
 
-def test_a_new_file_is_a_new_format_and_a_broken_one_harms_nothing(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    suites = SmallSuites(pytester)
-    suites.suite("one", one="ONE-1: assert True", two="ONE-2: assert True")
-    copy = pytester.path / "copy"
-    shutil.copytree(
-        ROOT / "reports", copy / "reports", ignore=shutil.ignore_patterns("node_modules", "out", "__pycache__")
-    )
-    writers = copy / "reports" / "writers"
+@pytest.fixture
+def suites(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> SmallSuites:
+    """Two tests that pass, and a copy of reports/ that they are run with."""
+    made = SmallSuites(pytester)
+    made.suite("one", one="ONE-1: assert True", two="ONE-2: assert True")
+    left_out = shutil.ignore_patterns("node_modules", "out", "__pycache__")
+    shutil.copytree(ROOT / "reports", made.folder / "copy" / "reports", ignore=left_out)
+    monkeypatch.setenv("PYTHONPATH", f"{made.folder / 'copy'}:{ROOT}")
+    monkeypatch.setenv("PATH", str(made.folder))
+    return made
+
+
+def test_a_new_file_is_a_new_format_and_a_broken_one_harms_nothing(suites: SmallSuites) -> None:
+    writers = suites.folder / "copy" / "reports" / "writers"
     (writers / "colours.py").write_text(COLOURS)
     (writers / "broken.py").write_text("def write(report):\n    report.document['nothing']\n")
     (writers / "leaves.py").write_text("def write(report):\n    raise SystemExit(7)\n")
     (writers / "unfinished.py").write_text("def write(report)\n")
-    (writers / "verdict_json.py").write_text("def write(report):\n    raise OSError(28, 'No space left on device')\n")
-    monkeypatch.setenv("PYTHONPATH", f"{copy}:{ROOT}")
-    monkeypatch.setenv("PATH", str(pytester.path))
     done = suites.run(apart=True)
-    assert done.code == 0 and done.last_line.startswith("verdict: conformant (2 pass)"), done.output
+    assert done.verdict == ("conformant", 0) and done.last_line.startswith("verdict: conformant (2 pass)"), done.output
     latest = done.folder / "reports/out/latest"
     assert (latest / "colours.txt").read_text() == "conformant"
     assert (latest / "summary.md").exists() and (latest / "index.html").exists()
@@ -194,6 +195,14 @@ def test_a_new_file_is_a_new_format_and_a_broken_one_harms_nothing(
         f"note: reports/writers/broken.py failed: KeyError: 'nothing' ({writers}/broken.py:2)",
         f"note: reports/writers/leaves.py failed: SystemExit: 7 ({writers}/leaves.py:2)",
         "note: reports/writers/unfinished.py failed: SyntaxError: expected ':'",
-        "note: reports/writers/verdict_json.py failed: OSError: [Errno 28] No space left on device",
     ):
         assert note in done.output, done.output
+
+
+def test_a_verdict_that_cannot_be_written_is_not_a_success(suites: SmallSuites) -> None:
+    place = suites.folder / "copy" / "reports" / "writers" / "verdict_json.py"
+    place.write_text("def write(report):\n    raise OSError(28, 'No space left on device')\n")
+    done = suites.run(apart=True)
+    assert done.code == 3 and done.last_line.startswith("verdict: error (2 pass)"), done.output
+    assert "note: reports/writers/verdict_json.py failed: OSError: [Errno 28] No space left on device" in done.output
+    assert (done.folder / "reports/out/latest/summary.md").exists()
