@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.reports.small_suites import ROOT, SmallSuites
+from tests.unit.reports.small_suites import SmallSuites
 
 pytest_plugins = ["pytester"]
 
 FAILS = 'ONE-1: assert 1 == 2, "one is two"'
 PASSES = "ONE-1: assert True"
-
-
-@pytest.fixture
-def suites(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> SmallSuites:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PATH", str(pytester.path))  # no Node.js: the plain page is made, at once
-    return SmallSuites(pytester)
 
 
 ISSUE = """

@@ -6,20 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.reports.small_suites import KEYS, REQUIREMENT_KEYS, ROOT, SmallSuites
+from tests.unit.reports.small_suites import KEYS, REQUIREMENT_KEYS, SmallSuites
 
 pytest_plugins = ["pytester"]
 
 PASSES = "ONE-1: assert True"
 FAILS = 'ONE-1: assert 1 == 2, "one is two"'
 BOTH = {"one": PASSES, "two": "ONE-2: assert True"}
-
-
-@pytest.fixture
-def suites(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> SmallSuites:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PATH", str(pytester.path))  # no Node.js: the plain page is made, at once
-    return SmallSuites(pytester)
 
 
 def test_all_pass(suites: SmallSuites) -> None:

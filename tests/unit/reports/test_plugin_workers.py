@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.unit.reports.small_suites import ROOT, SmallSuites, without_times
+from tests.unit.reports.small_suites import SmallSuites, without_times
 
 pytest_plugins = ["pytester"]
 
 FAILS = 'ONE-1: assert 1 == 2, "one is two"'
 PASSES = "ONE-1: assert True"
-
-
-@pytest.fixture
-def suites(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> SmallSuites:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PATH", str(pytester.path))  # no Node.js: the plain page is made, at once
-    return SmallSuites(pytester)
 
 
 def test_two_workers_give_the_same_verdict(suites: SmallSuites) -> None:
