@@ -12,7 +12,8 @@ from docker import DockerClient
 from lab.inventory import Inventory, Node
 
 from . import engine
-from .ssh import CommandResult, Shell
+from .shell import CommandResult, Shell
+from .ssh import SshShell
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ class NodeAccess:
         self.node = node
         self.name = node.name
         self.address = str(node.address)
-        self.shell = Shell(node)
+        self.shell: Shell = SshShell(node)
         self._clients: dict[str, DockerClient] = {}
         self._lock = threading.Lock()
 

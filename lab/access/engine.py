@@ -26,7 +26,7 @@ from urllib3.connection import HTTPConnection
 
 from lab.errors import HarnessError
 
-from .ssh import Shell
+from .shell import Shell
 from .tunnel import open_tunnel
 
 API_TIMEOUT_S = 30

@@ -8,14 +8,14 @@ import socket
 import threading
 from collections.abc import Callable
 
-import paramiko
+from .shell import CONNECTION_ERRORS, Channel
 
 _PIECE_BYTES = 65536
 STALL_S = 30.0
 """A command that reads nothing for so long is given up, seconds."""
 
 
-def open_tunnel(channel: paramiko.Channel, on_stderr: Callable[[str], None]) -> socket.socket:
+def open_tunnel(channel: Channel, on_stderr: Callable[[str], None]) -> socket.socket:
     """Join a command's channel to a new local socket, and return that socket.
 
     It is one end of a socket pair, so it has no name in any file system and ends with this process,
@@ -30,7 +30,7 @@ def open_tunnel(channel: paramiko.Channel, on_stderr: Callable[[str], None]) -> 
     return theirs
 
 
-def _serve(sock: socket.socket, channel: paramiko.Channel, on_stderr: Callable[[str], None]) -> None:
+def _serve(sock: socket.socket, channel: Channel, on_stderr: Callable[[str], None]) -> None:
     receiver = threading.Thread(
         target=_move_from_node, args=(sock, channel, on_stderr), name="tunnel from node", daemon=True
     )
@@ -39,14 +39,14 @@ def _serve(sock: socket.socket, channel: paramiko.Channel, on_stderr: Callable[[
         try:
             _move_to_node(sock, channel)
         finally:
-            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):  # the connection ended before
+            with contextlib.suppress(*CONNECTION_ERRORS):  # the connection ended before
                 channel.close()
             receiver.join()  # it still passes on what had arrived before
 
 
-def _move_to_node(sock: socket.socket, channel: paramiko.Channel) -> None:
+def _move_to_node(sock: socket.socket, channel: Channel) -> None:
     """Return when the local end is closed, or when one of the two sides fails."""
-    with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+    with contextlib.suppress(*CONNECTION_ERRORS):
         while piece := sock.recv(_PIECE_BYTES):
             channel.sendall(piece)
         channel.shutdown_write()
@@ -56,9 +56,9 @@ def _move_to_node(sock: socket.socket, channel: paramiko.Channel) -> None:
         hang_up.poll()
 
 
-def _move_from_node(sock: socket.socket, channel: paramiko.Channel, on_stderr: Callable[[str], None]) -> None:
+def _move_from_node(sock: socket.socket, channel: Channel, on_stderr: Callable[[str], None]) -> None:
     """Return when the command's output ends, or when one of the two sides fails."""
-    with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+    with contextlib.suppress(*CONNECTION_ERRORS):
         while (piece := _receive(channel)) != b"":
             sock.sendall(piece)
         if stderr := _read_stderr(channel):
@@ -67,14 +67,14 @@ def _move_from_node(sock: socket.socket, channel: paramiko.Channel, on_stderr: C
         sock.shutdown(socket.SHUT_RDWR)  # both the local end and the sender see the end
 
 
-def _receive(channel: paramiko.Channel) -> bytes:
+def _receive(channel: Channel) -> bytes:
     """The next piece, however long the command is silent; b"" at the end of its output."""
     while True:
         with contextlib.suppress(TimeoutError):
             return channel.recv(_PIECE_BYTES)
 
 
-def _read_stderr(channel: paramiko.Channel) -> str:
+def _read_stderr(channel: Channel) -> str:
     stderr = bytearray()
     while channel.recv_stderr_ready():
         stderr += channel.recv_stderr(_PIECE_BYTES)

@@ -12,6 +12,7 @@ from .model import (
     Power,
     Runner,
     Ssh,
+    Tls,
     dump,
     load,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Power",
     "Runner",
     "Ssh",
+    "Tls",
     "dump",
     "load",
 ]

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -30,6 +30,12 @@ def _refuse_number(value: object) -> object:
 Address = Annotated[IPv4Address, BeforeValidator(_refuse_number)]
 Network = Annotated[IPv4Network, BeforeValidator(_refuse_number)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+DockerName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")]
+Via = Literal["ssh", "docker", "nomad"]
+Become = Literal["none", "sudo", "docker"]
+
+
+_M = TypeVar("_M", bound=BaseModel)
 
 
 class _Strict(BaseModel):
@@ -37,12 +43,46 @@ class _Strict(BaseModel):
 
 
 class Ssh(_Strict):
-    """How commands reach a node. Host keys are always verified against `known_hosts`."""
+    """How a node is reached over SSH. Host keys are always verified against files of known hosts.
 
-    user: str = "root"
-    port: int = Field(default=22, ge=1, le=65535)
-    key: Path
-    known_hosts: Path
+    What a key of the cluster file leaves open is taken from `config`, OpenSSH's own client configuration
+    (ssh_config(5)), for the node's name.
+    """
+
+    user: str | None = None
+    """Default: the user of `config`, else root."""
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """Default: the port of `config`, else 22."""
+    key: Path | None = None
+    """A private key."""
+    certificate: Path | None = None
+    """The certificate of `key` (ssh-keygen -s), where it is not `KEY-cert.pub`."""
+    passphrase_file: Path | None = None
+    passphrase_command: tuple[str, ...] | None = None
+    """A command of the runner that prints the passphrase of `key`."""
+    agent: bool = False
+    """Offer the keys of the SSH agent at SSH_AUTH_SOCK as well."""
+    known_hosts: Path | None = None
+    config: Path | None = None
+    jump: str | None = Field(default=None, pattern=r"^[^\s,]+(,[^\s,]+)*$")
+    """Machines on the way, as ProxyJump has them: `user@host:port`, several separated by commas."""
+
+
+class Tls(_Strict):
+    """How a server's certificate is verified, and which certificate the client shows."""
+
+    ca: Path
+    """The certificate of the authority that signed the server's certificate, PEM."""
+    certificate: Path | None = None
+    key: Path | None = None
+    server_name: str | None = None
+    """The name in the server's certificate, where it is not the address that is dialled."""
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together; write both, or neither")
+        return self
 
 
 class Commands(_Strict):
@@ -66,13 +106,33 @@ class Node(_Strict):
 
     name: Name
     address: Address
-    ssh: Ssh
-    docker: str = Field(default="unix:///var/run/docker.sock", pattern=r"^unix:///")
+    ssh: Ssh = Ssh()
+    via: Via = "ssh"
+    """How commands and the probe agent reach the node: a shell over SSH; the engine's API, by a privileged container
+    that enters the host; Nomad's exec API, in a system job that Flatnet registers."""
+    become: Become = "none"
+    """How the SSH user becomes root: it is root; `sudo -n`; or, being in the group docker, a privileged container."""
+    docker: str = Field(default="unix:///var/run/docker.sock", pattern=r"^(unix:///|tcp://)")
+    """The engine's socket on the node, or `tcp://HOST:PORT` that the runner dials."""
+    docker_tls: Tls | None = None
+    agent_image: str | None = None
+    """The image of the privileged container, where the node has no Python; default: Flatnet's demo image."""
     consul_server: bool = False
     nomad_server: bool = False
     interface: str = "eth0"
     commands: Commands = Commands()
     power: Power | None = None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        by_ssh = self.via == "ssh" or (self.via == "docker" and self.docker.startswith("unix:"))
+        if by_ssh and self.ssh.key is None and self.ssh.config is None and not self.ssh.agent:
+            raise ValueError("ssh.key: is missing; write it, or ssh.config, or ssh.agent: true")
+        if by_ssh and self.ssh.known_hosts is None and self.ssh.config is None:
+            raise ValueError("ssh.known_hosts: is missing; write it, or ssh.config: host keys are always verified")
+        if self.docker_tls is not None and not self.docker.startswith("tcp:"):
+            raise ValueError(f"docker_tls: goes with tcp://HOST:PORT only, and docker is {self.docker}; leave one out")
+        return self
 
 
 class Overlay(_Strict):
@@ -81,26 +141,50 @@ class Overlay(_Strict):
     name: str
     range: Network
     subnets: dict[Name, Network] = Field(min_length=1)
+    networks: dict[Name, DockerName] = {}
+    """The Docker network of a subnet, where its name is not the adapter's default."""
     options: dict[str, str | int | bool] = {}
 
 
-class Consul(_Strict):
+class Service(_Strict):
+    """How the HTTP API of an agent is reached that runs on every node."""
+
+    token_file: Path | None = None
+    token_env: str | None = None
+    """The variable of the runner's environment that holds the token, such as CONSUL_HTTP_TOKEN."""
+    tls: Tls | None = None
+    """Speak HTTPS."""
+    through: Literal["runner", "node"] = "runner"
+    """Who dials: the runner the node's address, or a process on the node 127.0.0.1."""
+    http_host: str | None = None
+    """The address to dial, where it is another one."""
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if self.token_file is not None and self.token_env is not None:
+            raise ValueError("token_file and token_env exclude each other; write one of them")
+        return self
+
+
+class Consul(Service):
     """Where Consul answers: HTTP and DNS on every node's address."""
 
     http_port: int = Field(default=8500, ge=1, le=65535)
     dns_port: int = Field(default=53, ge=1, le=65535)
     datacenter: str = "dc1"
     domain: str = "consul"
-    token_file: Path | None = None
     service_ttl_s: int = Field(default=0, ge=0)
 
 
-class Nomad(_Strict):
+class Nomad(Service):
     """Where Nomad's HTTP API answers, on every node's address; every node runs a client."""
 
     http_port: int = Field(default=4646, ge=1, le=65535)
     datacenter: str = "dc1"
-    token_file: Path | None = None
+    namespace: str | None = None
+    """Nomad's own namespace for jobs; default: Nomad's default."""
+    agent_driver: Literal["raw_exec", "docker"] = "raw_exec"
+    """The driver of the system job by which `via: nomad` reaches the nodes."""
 
 
 class Runner(_Strict):
@@ -128,7 +212,13 @@ class Inventory(_Strict):
     def _consistent(self) -> Self:
         _unique("nodes[].name", (node.name for node in self.nodes))
         _unique("nodes[].address", (str(node.address) for node in self.nodes))
+        if self.nomad is None and any(node.via == "nomad" for node in self.nodes):
+            raise ValueError("via: nomad needs a section `nomad`; write it, or choose another way")
         subnets = list(self.overlay.subnets.items())
+        for name in self.overlay.networks:
+            if name not in self.overlay.subnets:
+                known = ", ".join(self.overlay.subnets)
+                raise ValueError(f"overlay.networks.{name}: is not a subnet; overlay.subnets has: {known}")
         for name, subnet in subnets:
             if not subnet.subnet_of(self.overlay.range):
                 raise ValueError(
@@ -178,7 +268,7 @@ def load(path: Path) -> Inventory:
     Raises InventoryError, one line: file, key, what is wrong, what to do.
     """
     data = read_mapping(path)
-    _inherit_ssh(path, data)
+    _inherit(path, data)
     try:
         inventory = Inventory.model_validate(data)
     except ValidationError as error:
@@ -194,9 +284,14 @@ def dump(inventory: Inventory) -> str:
     return text.getvalue()
 
 
-def _inherit_ssh(path: Path, data: dict[str, object]) -> None:
-    """Give every node the keys of the top-level `ssh`; its own keys take precedence."""
+INHERITED = ("via", "become", "docker", "docker_tls", "agent_image")
+"""Keys of a node that can stand at the top of the file, for all nodes."""
+
+
+def _inherit(path: Path, data: dict[str, object]) -> None:
+    """Give every node the keys of the top-level `ssh` and those of INHERITED; its own keys take precedence."""
     common = data.pop("ssh", {})
+    inherited = {key: data.pop(key) for key in INHERITED if key in data}
     nodes = data.get("nodes")
     if not isinstance(common, dict):
         raise InventoryError(f"{path}: ssh: {common!r} is not a mapping of keys; write some below it")
@@ -205,23 +300,38 @@ def _inherit_ssh(path: Path, data: dict[str, object]) -> None:
     for node in nodes:
         if isinstance(node, dict) and isinstance(node.get("ssh", {}), dict):
             node["ssh"] = {**common, **node.get("ssh", {})}
+            for key, value in inherited.items():
+                node.setdefault(key, value)
 
 
 def _absolute(inventory: Inventory, path: Path) -> Inventory:
     """The inventory with absolute paths. Raises InventoryError when a file does not exist."""
-    folder = path.resolve().parent
     nodes = []
     for node in inventory.nodes:
-        files = {}
-        for key in ("key", "known_hosts"):
-            files[key] = _file(path, f"nodes.{node.name}.ssh.{key}", folder / getattr(node.ssh, key).expanduser())
-        nodes.append(node.model_copy(update={"ssh": node.ssh.model_copy(update=files)}))
-    found: dict[str, object] = {"nodes": tuple(nodes)}
+        where = f"nodes.{node.name}"
+        found: dict[str, object] = {"ssh": _resolve(node.ssh, path, f"{where}.ssh")}
+        if node.docker_tls is not None:
+            found["docker_tls"] = _resolve(node.docker_tls, path, f"{where}.docker_tls")
+        nodes.append(node.model_copy(update=found))
+    changed: dict[str, object] = {"nodes": tuple(nodes)}
     for name, service in (("consul", inventory.consul), ("nomad", inventory.nomad)):
-        if service is not None and service.token_file is not None:
-            token = _file(path, f"{name}.token_file", folder / service.token_file.expanduser())
-            found[name] = service.model_copy(update={"token_file": token})
-    return inventory.model_copy(update=found)
+        if service is not None:
+            made = _resolve(service, path, name)
+            if service.tls is not None:
+                made = made.model_copy(update={"tls": _resolve(service.tls, path, f"{name}.tls")})
+            changed[name] = made
+    return inventory.model_copy(update=changed)
+
+
+def _resolve(model: _M, path: Path, where: str) -> _M:
+    """The model with its own paths absolute, relative ones from the folder of the cluster file at `path`."""
+    folder = path.resolve().parent
+    files = {}
+    for key in type(model).model_fields:
+        value = getattr(model, key)
+        if isinstance(value, Path):
+            files[key] = _file(path, f"{where}.{key}", folder / value.expanduser())
+    return model.model_copy(update=files)
 
 
 def _file(path: Path, key: str, file: Path) -> Path:

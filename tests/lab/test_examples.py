@@ -34,7 +34,7 @@ def test_an_example_loads(example: Path, operator: Path) -> None:
     assert adapter(inventory).name == inventory.overlay.name
     assert [node.address for node in inventory.nodes] == [IPv4Address(f"192.168.56.{last}") for last in (3, 4, 5)]
     assert inventory.kind == "cluster"
-    assert all(node.ssh.key.is_relative_to(operator) for node in inventory.nodes)
+    assert all(node.ssh.key and node.ssh.key.is_relative_to(operator) for node in inventory.nodes)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

@@ -10,7 +10,7 @@ import pytest
 from fixtures.cluster.nodes import ClusterNode
 from fixtures.control_plane import filters
 from fixtures.control_plane.filters import read_filters
-from lab.access.ssh import CommandFailed, CommandResult
+from lab.access.shell import CommandFailed, CommandResult
 from lab.errors import HarnessError
 
 SAVED = "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n"

@@ -14,7 +14,7 @@ import pytest
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 
 from lab.access import engine
-from lab.access.ssh import Shell
+from lab.access.shell import Shell
 from lab.errors import HarnessError
 from lab.inventory import Node
 

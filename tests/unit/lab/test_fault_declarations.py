@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from lab.access.cluster import ClusterAccess, NodeAccess
-from lab.access.ssh import CommandResult
+from lab.access.shell import CommandResult
 from lab.embedded import plan
 from lab.embedded.plan import LabSpec
 from lab.errors import UsageError

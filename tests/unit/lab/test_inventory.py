@@ -104,7 +104,7 @@ BAD: dict[str, tuple[object, str]] = {
     "a name twice": (spoiled("nodes.1.name", "u1"), "nodes[].name: 'u1' is used twice"),
     "an address twice": (spoiled("nodes.1.address", "192.168.56.3"), "nodes[].address: '192.168.56.3' is used twice"),
     "a node inside the overlay": (spoiled("nodes.0.address", "10.32.0.9"), "nodes.u1.address: 10.32.0.9 lies inside"),
-    "no key": (spoiled("ssh.key"), "nodes.u1.ssh.key: is missing"),
+    "no key": (spoiled("ssh.key"), "nodes.u1: ssh.key: is missing; write it, or ssh.config"),
     "ssh that is not a mapping": (spoiled("ssh", "root"), "ssh: 'root' is not a mapping"),
     "not a port": (spoiled("ssh.port", 70000), "nodes.u1.ssh.port: "),
     "no overlay": (spoiled("overlay"), "overlay: is missing"),
@@ -126,7 +126,7 @@ BAD: dict[str, tuple[object, str]] = {
         "underlay: 10.32.128.0/17 overlaps overlay.range",
     ),
     "not a kind": (spoiled("kind", "cloud"), "kind: "),
-    "a Docker over TCP": (spoiled("nodes.0.docker", "tcp://0.0.0.0:2375"), "nodes.u1.docker: "),
+    "a Docker over HTTP": (spoiled("nodes.0.docker", "http://0.0.0.0:2375"), "nodes.u1.docker: "),
     "a key file that is not there": (spoiled("ssh.key", "nowhere"), "nodes.u1.ssh.key: no file"),
     "a token that is not there": (spoiled("consul.token_file", "nowhere"), "consul.token_file: no file"),
     "a Nomad token that is not there": (spoiled("nomad.token_file", "nowhere"), "nomad.token_file: no file"),
@@ -176,7 +176,10 @@ def test_a_good_file(write: Callable[[object], Path], tmp_path: Path) -> None:
 def test_a_nodes_own_keys_take_precedence(write: Callable[[object], Path], tmp_path: Path) -> None:
     (tmp_path / "other").write_text("x")
     made = load(write(spoiled("nodes.1.ssh", {"key": "other", "port": 2222})))
-    assert [(node.ssh.key.name, node.ssh.port) for node in made.nodes] == [("id", 22), ("other", 2222)]
+    assert [(node.ssh.key, node.ssh.port) for node in made.nodes] == [
+        (tmp_path / "id", None),
+        (tmp_path / "other", 2222),
+    ]
 
 
 def test_a_dumped_inventory_is_read_back(write: Callable[[object], Path]) -> None:
