@@ -10,10 +10,12 @@ import sys
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
+from lab.programs import find_program
+
 from .embedded import lifecycle as embedded
 from .embedded.fetch import fetch
 from .embedded.plan import LabSpec
-from .embedded.preflight import NO_NOMAD, Finding, examine, find_program
+from .embedded.preflight import NO_NOMAD, Finding, examine
 from .embedded.readiness import boot
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject

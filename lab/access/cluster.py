@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +10,14 @@ from typing import TypeVar
 
 from docker import DockerClient
 
+from lab.images import DEMO_IMAGE, demo_image
 from lab.inventory import Inventory, Node
 
 from . import engine
+from .dialling import dial_engine, dial_tcp
+from .engine_shell import EngineShell
 from .shell import CommandResult, Shell
-from .ssh import SshShell
+from .ssh import Jumps, SshShell
 
 T = TypeVar("T")
 
@@ -21,11 +25,13 @@ T = TypeVar("T")
 class NodeAccess:
     """One node: its shell and its Docker clients, each connected at first use."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, jumps: Jumps) -> None:
         self.node = node
         self.name = node.name
         self.address = str(node.address)
-        self.shell: Shell = SshShell(node)
+        self._ssh = SshShell(node, jumps, sudo=node.become == "sudo")
+        by_engine = node.via == "docker" or node.become == "docker"
+        self.shell: Shell = EngineShell(node, lambda: self.docker, self._agent_image) if by_engine else self._ssh
         self._clients: dict[str, DockerClient] = {}
         self._lock = threading.Lock()
 
@@ -41,12 +47,28 @@ class NodeAccess:
         """The engine by another socket on the node, such as a proxy's. Raises HarnessError when it does not answer."""
         client = self._clients.get(endpoint)
         if client is None:
-            made = engine.connect(self.shell, endpoint)
+            made = engine.connect(self.name, endpoint, lambda on_stderr: self._dial(endpoint, on_stderr))
             with self._lock:
                 client = self._clients.setdefault(endpoint, made)
             if client is not made:  # another thread was faster
                 made.close()
         return client
+
+    def _dial(self, endpoint: str, on_stderr: Callable[[str], None]) -> socket.socket:
+        """A socket to an engine of the node; the way of commands may itself lead through `self.node.docker`."""
+        if endpoint != self.node.docker:
+            return dial_engine(self.shell, endpoint, on_stderr)
+        if endpoint.startswith("tcp:"):
+            return dial_tcp(endpoint, self.node.docker_tls)
+        return dial_engine(self._ssh, endpoint, on_stderr)
+
+    def _agent_image(self) -> str:
+        """The image of the container by which commands enter the node; the demo image is loaded when it is missing."""
+        if self.node.agent_image is not None:
+            return self.node.agent_image
+        if not self.docker.images.list(DEMO_IMAGE):
+            self.docker.images.load(demo_image())
+        return DEMO_IMAGE
 
     def run(
         self, command: str | list[str], *, timeout_s: float = 20.0, stdin: str = "", check: bool = True
@@ -64,8 +86,9 @@ class NodeAccess:
 
     def reset(self) -> None:
         """Close every connection, for example because the node was restarted; later calls reconnect."""
-        self.reset_docker()
         self.shell.close()
+        self.reset_docker()
+        self._ssh.close()
 
     def close(self) -> None:
         """Close every connection."""
@@ -77,7 +100,8 @@ class ClusterAccess:
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
-        self.nodes: dict[str, NodeAccess] = {node.name: NodeAccess(node) for node in inventory.nodes}
+        self._jumps = Jumps()
+        self.nodes: dict[str, NodeAccess] = {node.name: NodeAccess(node, self._jumps) for node in inventory.nodes}
 
     def each(self, do: Callable[[NodeAccess], T], nodes: Iterable[NodeAccess] | None = None) -> dict[str, T]:
         """Call `do` with every node (or those of `nodes`) at once; {node's name: result}.
@@ -93,3 +117,4 @@ class ClusterAccess:
         """Close every connection to every node."""
         for node in self.nodes.values():
             node.close()
+        self._jumps.close()

@@ -1,8 +1,8 @@
-"""The Docker API of a node, over its SSH connection: a plain docker.DockerClient on a transport of our own.
+"""The Docker API of a node, however it is reached: a plain docker.DockerClient on a transport of our own.
 
 The SDK's own SSH transport reads ~/.ssh and knows neither our keys nor our known_hosts. A client is a
 requests.Session, so the transport is an adapter that is mounted on it, the extension point of requests;
-the adapter's connections are urllib3's, over a tunnel to `docker system dial-stdio` on the node. That
+the adapter's connections are urllib3's, over sockets that lab.access.dialling opens. That
 needs no socket in a file system, so a run that is killed leaves none behind.
 """
 
@@ -26,17 +26,15 @@ from urllib3.connection import HTTPConnection
 
 from lab.errors import HarnessError
 
-from .shell import Shell
-from .tunnel import open_tunnel
-
 API_TIMEOUT_S = 30
-IDLE_CONNECTIONS = 8
+IDLE_CONNECTIONS = 2
 """As many are kept for the next request. Each is a session on the SSH connection, of which OpenSSH allows 10 by
 default (MaxSessions, sshd_config(5)); requests that come one after the other share one."""
 _URL = "tcp://docker:2375"
 """Names no host: the adapter takes every request to the node, whatever its URL."""
 
 Dial = Callable[[], socket.socket]
+DialEngine = Callable[[Callable[[str], None]], socket.socket]
 
 
 class _Response(http.client.HTTPResponse):
@@ -90,31 +88,27 @@ class _Adapter(HTTPAdapter):
         closing.close()
 
 
-def connect(shell: Shell, endpoint: str | None = None) -> docker.DockerClient:
-    """A client of the node's engine (or of another socket there, such as a proxy's).
+def connect(node: str, endpoint: str, dial: DialEngine) -> docker.DockerClient:
+    """A client of the engine at `endpoint` on the node of that name (or of another socket there, such as a proxy's).
 
-    It speaks the newest version of the API that both the engine and the SDK know. Raises
-    HarnessError when the engine does not answer, or speaks only versions that the SDK has dropped.
+    `dial` opens a socket to it, and is given a function for what a command on the way writes to standard error.
+    The client speaks the newest version of the API that both the engine and the SDK know. Raises HarnessError when
+    the engine does not answer, or speaks only versions that the SDK has dropped.
     """
-    target = endpoint or shell.node.docker
     complaints: deque[str] = deque(maxlen=1)
-
-    def dial() -> socket.socket:
-        return open_tunnel(shell.channel(["docker", "--host", target, "system", "dial-stdio"]), complaints.append)
-
-    adapter = _Adapter(dial)
+    adapter = _Adapter(lambda: dial(complaints.append))
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(adapter.close)
         try:
             client = _client(adapter, DEFAULT_DOCKER_API_VERSION)
             offered = client.version(api_version=False).get("ApiVersion")
             if offered is None:
-                raise HarnessError(f"node {shell.node.name}: {target} answers, but names no version of the Docker API")
+                raise HarnessError(f"node {node}: {endpoint} answers, but names no version of the Docker API")
             if version_lt(offered, DEFAULT_DOCKER_API_VERSION):
                 client = _client(adapter, offered)
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             reason = " ".join((complaints[-1] if complaints else str(error)).split())
-            raise HarnessError(f"node {shell.node.name}: Docker at {target} does not answer: {reason}") from None
+            raise HarnessError(f"node {node}: Docker at {endpoint} does not answer: {reason}") from None
         on_failure.pop_all()
     return client
 

@@ -105,6 +105,10 @@ class Shell(ABC):
         Raises LabError as `connect` does, and HarnessError when the command cannot be started.
         """
 
+    def python(self, words: Sequence[str], *, timeout_s: float = CONNECT_TIMEOUT_S) -> Channel:
+        """Start the node's Python with a program and its arguments; its channel. Raises as `channel` does."""
+        return self.channel(["python3", "-c", *words], timeout_s=timeout_s)
+
     @abstractmethod
     def close(self) -> None:
         """Close the way; a later call opens it again."""

@@ -28,8 +28,7 @@ from urllib.parse import urlparse
 
 from lab.errors import LabError, UsageError
 from lab.overlays import weave
-
-from .preflight import cache, find_program
+from lab.programs import cache, find_program
 
 TIMEOUT_S = 30.0
 MOST_BYTES = 512 * 1024 * 1024

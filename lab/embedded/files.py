@@ -10,11 +10,12 @@ from typing import Any
 
 from lab.inventory import Inventory, Node
 from lab.overlays import adapter
+from lab.programs import find_program
 
 from .keys import make_key
 from .node import SERVICES
 from .nomad import nomad_configuration
-from .preflight import find_program, missing_capabilities
+from .preflight import missing_capabilities
 
 _SSHD = """\
 Port 22
@@ -27,8 +28,6 @@ UsePAM no
 UseDNS no
 StrictModes no
 PermitUserRC no
-MaxSessions 200
-MaxStartups 200
 PidFile none
 """
 

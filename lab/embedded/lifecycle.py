@@ -24,12 +24,13 @@ from typing import Any
 from lab.errors import LabError
 from lab.inventory import Inventory, dump, load
 from lab.overlays import OVERLAYS
+from lab.programs import search_path
 
 from . import cgroups, files, plan
 from .keys import make_key
 from .namespaces import CLONE_NEWNET, setns
 from .plan import LabSpec, run_root
-from .preflight import PROGRAMS, require, search_path
+from .preflight import PROGRAMS, require
 from .readiness import make_ready
 from .supervisor import STAY
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from lab.errors import UsageError
 from lab.inventory import Commands, Consul, Inventory, Node, Nomad, Overlay, Power, Runner, Ssh
 from lab.overlays import OVERLAYS
-
-from .preflight import find_program
+from lab.programs import find_program
 
 SV = "sv -w 20 {action} /etc/flatnet/service/{service}"
 MOST_NODES = 20

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.programs import find_program
 
 TABLE = Path(__file__).with_name("programs.txt")
 """Programs, what needs them and the packages that bring them; `./run` installs by the same table."""
@@ -56,23 +56,6 @@ class Finding:
     holds: bool
     way_out: str = ""
     fatal: bool = True
-
-
-def cache() -> Path:
-    """Where `./run` and `python -m lab fetch` put what no package brings (`FLATNET_CACHE`)."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("FLATNET_CACHE") or f"{home}/flatnet")
-
-
-def find_program(name: str) -> str | None:
-    """Path of a program, or None."""
-    return shutil.which(name, path=search_path())
-
-
-def search_path() -> str:
-    """PATH with the folders that root's may lack, such as after `su`: sbin, and the cache's bin."""
-    places = [*os.environ.get("PATH", "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin", str(cache() / "bin")]
-    return ":".join(dict.fromkeys(place for place in places if place))
 
 
 def missing_capabilities() -> tuple[str, ...]:

@@ -16,12 +16,13 @@ from lab.access import consul as consul_api
 from lab.access import nomad
 from lab.access.cluster import ClusterAccess, NodeAccess
 from lab.errors import HarnessError, LabError
+from lab.images import demo_image
 from lab.inventory import Inventory
 from lab.overlays import adapter
+from lab.programs import find_program
 from lab.waiting import READY_TIMEOUT_S, wait_for
 
-from .images import demo_image
-from .preflight import NO_NOMAD, find_program
+from .preflight import NO_NOMAD
 
 Progress = Callable[[str, float], None]
 BOOT_TIMEOUT_S = 100.0

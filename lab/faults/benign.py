@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.embedded.images import DEMO_IMAGE
+from lab.images import DEMO_IMAGE
 
 from .dns import registered
 from .model import ANY_OVERLAY, Action, Fault, Plan, Site

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 from docker.types import IPAMConfig, IPAMPool
 
-from lab.embedded.images import DEMO_IMAGE
+from lab.images import DEMO_IMAGE
 
 from ..errors import HarnessError, LabError
 from ..waiting import wait_for

@@ -16,8 +16,8 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.embedded.preflight import cache
 from lab.inventory import Node
+from lab.programs import cache
 
 from ..errors import HarnessError
 from ..waiting import wait_for

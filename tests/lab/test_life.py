@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lab.embedded.preflight import search_path
+from lab.programs import search_path
 from tests.lab.conftest import ROOT, Place
 from tests.lab.traces import (
     STARTED,

@@ -19,8 +19,8 @@ import pytest
 from lab.access import operations
 from lab.access.cluster import ClusterAccess, NodeAccess
 from lab.embedded import lifecycle as embedded
-from lab.embedded.images import DEMO_IMAGE
 from lab.errors import HarnessError
+from lab.images import DEMO_IMAGE
 from lab.overlays import OVERLAYS, Overlay, adapter
 from lab.waiting import wait_for
 

@@ -7,13 +7,15 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import cast
 
+import docker
 import pytest
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 
 from lab.access import engine
+from lab.access.dialling import dial_engine
 from lab.access.shell import Shell
 from lab.errors import HarnessError
 from lab.inventory import Node
@@ -33,11 +35,11 @@ class FakeEngine:
     def __init__(self, version: object = {"ApiVersion": "1.41"}, *, up: bool = True) -> None:
         self.node = NODE
         self.version, self.up = version, up
-        self.commands: list[Sequence[str]] = []
+        self.commands: list[str] = []
         self.paths: list[str] = []
         self.channels: list[FakeChannel] = []
 
-    def channel(self, command: Sequence[str]) -> FakeChannel:
+    def channel(self, command: str) -> FakeChannel:
         self.commands.append(command)
         channel = FakeChannel(b"" if self.up else b"dial unix /run/docker.sock:\nconnect: no such file or directory\n")
         self.channels.append(channel)
@@ -72,6 +74,11 @@ class FakeEngine:
         return cast(Shell, self)
 
 
+def connect(fake: FakeEngine, endpoint: str = NODE.docker) -> docker.DockerClient:
+    """A client of the fake engine, over the socket that a real run would dial."""
+    return engine.connect(NODE.name, endpoint, lambda on_stderr: dial_engine(fake.shell, endpoint, on_stderr))
+
+
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     yield
@@ -87,7 +94,7 @@ def _no_thread_is_left() -> Iterator[None]:
 )
 def test_the_newest_version_that_both_know_is_spoken(offered: str, spoken: str) -> None:
     fake = FakeEngine({"ApiVersion": offered})
-    client = engine.connect(fake.shell)
+    client = connect(fake)
     client.version()
     assert client.api.api_version == spoken
     assert fake.paths == ["/version", f"/v{spoken}/version"]
@@ -96,11 +103,11 @@ def test_the_newest_version_that_both_know_is_spoken(offered: str, spoken: str) 
 
 def test_the_engine_is_reached_at_the_inventorys_socket_or_at_another() -> None:
     fake = FakeEngine()
-    for endpoint in (None, "unix:///run/weave/weave.sock"):
-        engine.connect(fake.shell, endpoint).close()
-    assert fake.commands == [
-        ["docker", "--host", NODE.docker, "system", "dial-stdio"],
-        ["docker", "--host", "unix:///run/weave/weave.sock", "system", "dial-stdio"],
+    for endpoint in (NODE.docker, "unix:///run/weave/weave.sock"):
+        connect(fake, endpoint).close()
+    assert [line.split("; else")[0].rsplit("exec ")[1] for line in fake.commands] == [
+        f"docker --host {NODE.docker} system dial-stdio",
+        "docker --host unix:///run/weave/weave.sock system dial-stdio",
     ]
 
 
@@ -123,13 +130,13 @@ def test_the_engine_is_reached_at_the_inventorys_socket_or_at_another() -> None:
 )
 def test_an_engine_that_cannot_be_used_is_an_error_in_one_line(fake: FakeEngine, message: str) -> None:
     with pytest.raises(HarnessError) as raised:
-        engine.connect(fake.shell, "unix:///x")
+        connect(fake, "unix:///x")
     assert str(raised.value) == message
 
 
 def test_requests_one_after_the_other_share_a_channel() -> None:
     fake = FakeEngine()
-    client = engine.connect(fake.shell)
+    client = connect(fake)
     for _ in range(5):
         client.version()
     assert len(fake.channels) == fake.open_channels() == 1
@@ -139,7 +146,7 @@ def test_requests_one_after_the_other_share_a_channel() -> None:
 
 def test_a_connection_that_the_engine_closed_is_replaced_without_an_error() -> None:
     fake = FakeEngine()
-    client = engine.connect(fake.shell)
+    client = connect(fake)
     fake.channels[0].close()
     for thread in tunnels():
         thread.join(10)
@@ -150,7 +157,7 @@ def test_a_connection_that_the_engine_closed_is_replaced_without_an_error() -> N
 
 def test_a_client_can_be_used_after_it_was_closed() -> None:
     fake = FakeEngine()
-    client = engine.connect(fake.shell)
+    client = connect(fake)
     client.close()
     assert client.version() == {"ApiVersion": "1.41"}
     client.close()
@@ -160,13 +167,13 @@ def test_this_machines_proxy_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> No
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "socks5://192.0.2.1:3128")
     fake = FakeEngine()
-    client = engine.connect(fake.shell)
+    client = connect(fake)
     assert client.version() == {"ApiVersion": "1.41"}
     client.close()
 
 
 def test_what_exec_prints_at_once_is_not_lost() -> None:
     fake = FakeEngine()
-    client = engine.connect(fake.shell)
+    client = connect(fake)
     assert client.api.exec_start("0" * 64) == FRAME[8:]
     client.close()

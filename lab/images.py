@@ -17,7 +17,7 @@ from functools import cache
 
 from lab.errors import LabError
 
-from .preflight import find_program
+from .programs import find_program
 
 VERSION = "1.0"
 DEMO_IMAGE = f"flatnet/demo:{VERSION}"
