@@ -19,7 +19,7 @@ from lab.errors import LabError
 
 from .programs import find_program
 
-VERSION = "1.0"
+VERSION = "1.1"
 DEMO_IMAGE = f"flatnet/demo:{VERSION}"
 DEMO_PORT = 8081
 
@@ -43,7 +43,7 @@ start
 while :; do sleep 86400 & wait $!; done
 """
 
-_APPLETS = "sh httpd sleep mkdir kill cat echo nslookup wget ping ip nc arping ls hostname".split()
+_APPLETS = "sh httpd sleep mkdir kill cat echo nslookup wget ping ip nc arping ls hostname timeout nsenter".split()
 
 
 @cache

@@ -31,7 +31,11 @@ class NodeAccess:
         self.address = str(node.address)
         self._ssh = SshShell(node, jumps, sudo=node.become == "sudo")
         by_engine = node.via == "docker" or node.become == "docker"
-        self.shell: Shell = EngineShell(node, lambda: self.docker, self._agent_image) if by_engine else self._ssh
+        self.shell: Shell = self._ssh
+        if by_engine:
+            self.shell = EngineShell(
+                node, lambda: self.docker, lambda: self._dial(node.docker, lambda _: None), self._agent_image
+            )
         self._clients: dict[str, DockerClient] = {}
         self._lock = threading.Lock()
 

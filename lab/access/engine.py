@@ -11,9 +11,10 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import json
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import docker
@@ -111,6 +112,35 @@ def connect(node: str, endpoint: str, dial: DialEngine) -> docker.DockerClient:
             raise HarnessError(f"node {node}: Docker at {endpoint} does not answer: {reason}") from None
         on_failure.pop_all()
     return client
+
+
+def upgrade(dial: Dial, version: str, path: str, body: Mapping[str, Any]) -> socket.socket:
+    """POST a request of the API that turns its connection into a stream (attach, exec), and return its socket.
+
+    The SDK has such calls too, but keeps a part of the connection to itself. Raises OSError, and docker.errors.APIError
+    (NotFound for 404) when the engine refuses.
+    """
+    connection = http.client.HTTPConnection("docker", timeout=API_TIMEOUT_S)
+    connection.response_class = _Response
+    connection.sock = sock = dial()
+    stream = None
+    try:
+        sock.settimeout(API_TIMEOUT_S)
+        headers = {"Content-Type": "application/json", "Connection": "Upgrade", "Upgrade": "tcp"}
+        connection.request("POST", f"/v{version}{path}", json.dumps(body), headers)
+        response = connection.getresponse()
+        if response.status in (101, 200):
+            stream = sock.dup()
+            stream.settimeout(None)
+            return stream
+        reason = response.read().decode(errors="replace").strip()
+        kind = docker.errors.NotFound if response.status == 404 else docker.errors.APIError
+        raise kind(f"HTTP status {response.status}: {reason}")
+    except http.client.HTTPException as error:
+        raise OSError(f"the engine's answer is not HTTP: {type(error).__name__}") from None
+    finally:
+        connection.close()
+        sock.close()
 
 
 def _client(adapter: _Adapter, version: str) -> docker.DockerClient:

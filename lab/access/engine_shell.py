@@ -7,7 +7,6 @@ with it: its only process reads an input that the engine closes when our connect
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 import time
@@ -24,11 +23,13 @@ from docker.utils.socket import STDERR
 from lab.errors import HarnessError, LabError
 from lab.inventory import Node
 
+from .engine import Dial, upgrade
 from .shell import CONNECT_TIMEOUT_S, Command, Shell, command_line, describe_error
 from .streams import Output
 
 LABEL = "flatnet.agent"
 """Label of the container; its value is different for every process."""
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LIFETIME_S = 6 * 3600
 """The container ends by itself after so many seconds, should the engine miss the end of the connection."""
 ERRORS = (docker.errors.DockerException, requests.RequestException, OSError)
@@ -37,9 +38,12 @@ ERRORS = (docker.errors.DockerException, requests.RequestException, OSError)
 class EngineShell(Shell):
     """Commands of the host, run by `docker exec` in a privileged container (`nsenter`, nsenter(1))."""
 
-    def __init__(self, node: Node, engine: Callable[[], docker.DockerClient], image: Callable[[], str]) -> None:
-        """`image` loads the container's image into the engine if it has to, and returns its name."""
+    def __init__(
+        self, node: Node, engine: Callable[[], docker.DockerClient], dial: Dial, image: Callable[[], str]
+    ) -> None:
+        """`dial` opens a socket to the engine; `image` loads the container's image if it has to, and returns its name."""
         super().__init__(node)
+        self._dial = dial
         self._engine = engine
         self._image = image
         self._container: docker.models.containers.Container | None = None
@@ -76,8 +80,7 @@ class EngineShell(Shell):
             log_config=LogConfig(type="none"),
         )
         try:
-            stream = container.attach_socket(params={"stdin": 1, "stream": 1})
-            ours = _own(stream)
+            ours = self._upgrade(f"/containers/{container.id}/attach?stdin=1&stream=1", {})
             container.start()
         except BaseException:
             with contextlib.suppress(*ERRORS):
@@ -85,8 +88,11 @@ class EngineShell(Shell):
             raise
         return container, ours
 
+    def _upgrade(self, path: str, body: dict[str, bool]) -> socket.socket:
+        return upgrade(self._dial, self._engine().api.api_version, path, body)
+
     def channel(self, command: Command, *, timeout_s: float = CONNECT_TIMEOUT_S) -> ExecChannel:
-        words = ["nsenter", "-t", "1", "-m", "-u", "-i", "-n", "-r", "-w", "sh", "-c", command_line(command)]
+        words = ["nsenter", "-t", "1", "-m", "-u", "-i", "-n", "-r", "-w", "/bin/sh", "-c", command_line(command)]
         return self._exec(words, timeout_s)
 
     def python(self, words: Sequence[str], *, timeout_s: float = CONNECT_TIMEOUT_S) -> ExecChannel:
@@ -100,9 +106,9 @@ class EngineShell(Shell):
         container = self.connect(timeout_s=timeout_s)
         api = self._engine().api
         try:
-            number = api.exec_create(container.id, words, stdin=True, privileged=True)["Id"]
-            stream = api.exec_start(number, socket=True)
-            return ExecChannel(_own(stream), lambda: api.exec_inspect(number), timeout_s)
+            number = api.exec_create(container.id, words, stdin=True, privileged=True, environment={"PATH": PATH})["Id"]
+            stream = self._upgrade(f"/exec/{number}/start", {"Detach": False, "Tty": False})
+            return ExecChannel(stream, lambda: api.exec_inspect(number), timeout_s)
         except docker.errors.NotFound:
             with self._lock:
                 self._container = None  # its engine was restarted
@@ -120,12 +126,6 @@ class EngineShell(Shell):
         if container is not None:
             with contextlib.suppress(*ERRORS):  # it has ended by itself, or the engine has
                 container.remove(force=True)
-
-
-def _own(stream: Any) -> socket.socket:
-    """A socket of our own of what the SDK gives for an upgraded connection, which it closes with its response."""
-    with contextlib.closing(stream):
-        return socket.socket(fileno=os.dup(stream.fileno()))
 
 
 class ExecChannel:

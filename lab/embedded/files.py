@@ -151,13 +151,15 @@ def runtime_shim(missing: tuple[str, ...], runc: str) -> str:
 # runc refuses capabilities outside its bounding set; --privileged asks for all of them.
 bundle=.
 create=
+process=
 previous=
 for word in "$@"; do
-    case "$previous" in --bundle|-b) bundle=$word ;; esac
+    case "$previous" in --bundle|-b) bundle=$word ;; --process|-p) process=$word ;; esac
     case "$word" in create|run|restore) create=yes ;; esac
     previous=$word
 done
 [ -z "$create" ] || sed -i '{edits}' "$bundle/config.json"
+[ -z "$process" ] || sed -i '{edits}' "$process" # what `docker exec` runs
 exec {runc} "$@"
 """
 

@@ -24,7 +24,7 @@ job "httpbackend" {
       driver = "docker"
 
       config {
-        image        = "flatnet/demo:1.0" # a tag, never `latest`: Nomad would try to pull it
+        image        = "flatnet/demo:1.1" # a tag, never `latest`: Nomad would try to pull it
         network_mode = "weave"            # the network that Weave's plugin makes on every node
       }
 

@@ -25,7 +25,7 @@ job "httpbackend" {
       driver = "docker"
 
       config {
-        image = "flatnet/demo:1.0" # a tag, never `latest`: Nomad would try to pull it
+        image = "flatnet/demo:1.1" # a tag, never `latest`: Nomad would try to pull it
       }
 
       env {
