@@ -41,7 +41,7 @@ class EngineShell(Shell):
     def __init__(
         self, node: Node, engine: Callable[[], docker.DockerClient], dial: Dial, image: Callable[[], str]
     ) -> None:
-        """`dial` opens a socket to the engine; `image` loads the container's image if it has to, and returns its name."""
+        """`dial` opens a socket to the engine; `image` returns the container's image, which it has loaded."""
         super().__init__(node)
         self._dial = dial
         self._engine = engine

@@ -27,6 +27,7 @@ from lab.inventory import Node, Ssh
 
 from .shell import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, Command, Shell, command_line, describe_error
 from .ssh_route import DEFAULT_PORT, Hop, route
+from .ssh_transport import OrderedTransport
 
 # Every error is raised here. Without a handler, paramiko's threads would print it too, with a traceback.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -145,6 +146,7 @@ def log_in(node: Node, hops: tuple[Hop, ...], jumps: Jumps, timeout_s: float) ->
                 banner_timeout=timeout_s,
                 auth_timeout=timeout_s,
                 auth_strategy=strategy,
+                transport_factory=OrderedTransport,
             )
             return client
         except paramiko.BadHostKeyException:
