@@ -17,6 +17,7 @@ from lab.errors import UsageError
 from lab.inventory import Commands, Consul, Inventory, Node, Nomad, Overlay, Power, Runner, Ssh
 from lab.overlays import OVERLAYS
 
+from . import foreign
 from .preflight import find_program
 
 SV = "sv -w 20 {action} /etc/flatnet/service/{service}"
@@ -42,6 +43,8 @@ class LabSpec:
     subnet_prefix: int = 24
     nomad: bool = True
     """Nomad runs in it, where the machine has one: it takes longer to come than all the rest."""
+    foreign: bool = False
+    """It looks like somebody else's cluster (lab.embedded.foreign)."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):
@@ -56,6 +59,9 @@ class LabSpec:
             raise UsageError(f"underlay {self.underlay} overlaps the overlay range {self.range}")
         if self.underlay.num_addresses < self.nodes + 4:
             raise UsageError(f"underlay {self.underlay} has no room for {self.nodes} nodes")
+        for kind, network in (("underlay", self.underlay), ("overlay range", self.range)):
+            if self.foreign and network.overlaps(foreign.MANAGEMENT):
+                raise UsageError(f"{kind} {network} overlaps {foreign.MANAGEMENT}, a foreign lab's management network")
 
     @property
     def state(self) -> Path:
@@ -110,7 +116,7 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
         )
         for index, name in enumerate(spec.node_names())
     )
-    return Inventory(
+    made = Inventory(
         name=spec.name,
         kind="embedded",
         underlay=spec.underlay,
@@ -128,3 +134,4 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
             switch=Path(f"/proc/{supervisor_pid}/ns/net") if supervisor_pid else None,
         ),
     )
+    return foreign.own_inventory(made) if spec.foreign else made

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from ipaddress import IPv4Address
 
 import consul
 import docker
@@ -20,15 +22,17 @@ from lab.inventory import Inventory
 from lab.overlays import adapter
 from lab.waiting import READY_TIMEOUT_S, wait_for
 
+from .foreign import bastion_address
 from .images import demo_image
 from .preflight import NO_NOMAD, find_program
 
+BANNER_TIMEOUT_S = 2.0
 Progress = Callable[[str, float], None]
 BOOT_TIMEOUT_S = 100.0
 """Bound on an engine's start, seconds: it waits several times for a network plugin that runs in a container itself."""
 
 
-def make_ready(inventory: Inventory, progress: Progress) -> None:
+def make_ready(inventory: Inventory, progress: Progress, *, foreign: bool = False) -> None:
     """Bring a lab from bare nodes to a working cluster. Raises LabError naming what does not come."""
     began = time.monotonic()
     cluster = ClusterAccess(inventory)
@@ -43,6 +47,10 @@ def make_ready(inventory: Inventory, progress: Progress) -> None:
             try:
                 cluster.each(_ssh_ready)
                 report("ssh answers on every node")
+                if foreign:
+                    _sshd_ready("bastion", bastion_address(inventory))
+                    cluster.each(lambda node: _sshd_ready(node.name, node.node.address))
+                    report("ssh for others answers on the bastion and on every node")
                 cluster.each(_docker_ready)
                 report("Docker answers on every node")
                 images = pool.submit(cluster.each, load_demo_image)
@@ -107,6 +115,19 @@ def _ssh_ready(node: NodeAccess) -> None:
         return None
 
     wait_for(f"node {node.name}: sshd", why_not)
+
+
+def _sshd_ready(machine: str, address: IPv4Address) -> None:
+    """Wait until an sshd sends its banner (RFC 4253 §4.2) at port 22."""
+
+    def why_not() -> str | None:
+        try:
+            with socket.create_connection((str(address), 22), timeout=BANNER_TIMEOUT_S) as connection:
+                return None if connection.recv(4) == b"SSH-" else "no banner"
+        except OSError as error:
+            return str(error)
+
+    wait_for(f"{machine}: sshd", why_not)
 
 
 def _docker_ready(node: NodeAccess, *, timeout_s: float = READY_TIMEOUT_S) -> None:
