@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--range", type=_network, default=IPv4Network("10.32.0.0/16"), metavar="CIDR")
     made.add_argument("--subnet-prefix", type=int, default=24, metavar="BITS")
     made.add_argument("--no-nomad", dest="nomad", action="store_false", help="leave Nomad out, which takes longest")
-    made.add_argument("--foreign", action="store_true", help="as somebody else's cluster: no root login, a bastion, TLS, ACLs")
+    made.add_argument("--foreign", action="store_true", help="as somebody else's cluster: bastion, sudo, TLS, ACLs")
     named(command("down", _down, "end a lab; nothing of it is left"))
     command("list", _list, "labs that are up")
     made = command("enter", _enter, "a shell on a node")

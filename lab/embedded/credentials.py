@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import foreign
+from .acl import CONSUL_POLICIES
+from .foreign import certificate_file, key_file, passphrase_file, tls_folder, token_file
 from .keys import make_key, sign_key, write_private
 from .pki import Authority
 
@@ -19,10 +23,13 @@ class Credentials:
     dockhand: str
     user_ca: str
     engines: Authority
+    consul: Authority
+    consul_tokens: Mapping[str, str]
+    """{name of its policy: token}"""
 
 
 def make_credentials(state: Path) -> Credentials:
-    """Make all of them, and write what clients hold into the lab's run directory: keys/ and tls/."""
+    """Make all of them, and write what clients hold into the lab's run directory: keys/, tls/, tokens/."""
     passphrase = secrets.token_urlsafe(12)
     write_private(passphrase_file(state), f"{passphrase}\n")
     operator = make_key(key_file(state, "operator"), comment="operator@acme", passphrase=passphrase)
@@ -32,26 +39,11 @@ def make_credentials(state: Path) -> Credentials:
     principals = [foreign.OPERATOR.name, foreign.JUMPER.name]
     certificate = sign_key(signed, key_file(state, "user_ca"), principals=principals, identity="signed@acme")
     write_private(certificate_file(state), f"{certificate}\n")
-    engines = Authority("engines of acme")
-    engines.issue(tls_folder(state, "docker"), "runner")
-    return Credentials(operator, dockhand, user_ca, engines)
-
-
-def key_file(state: Path, name: str) -> Path:
-    """A private key: `operator` (encrypted), `dockhand`, `signed` (with a certificate), `user_ca`."""
-    return state / "keys" / name
-
-
-def passphrase_file(state: Path) -> Path:
-    """The passphrase of operator's key."""
-    return state / "keys" / "operator.passphrase"
-
-
-def certificate_file(state: Path) -> Path:
-    """The certificate of the key `signed`: for operator on the nodes, and jumper on the bastion."""
-    return state / "keys" / "signed-cert.pub"
-
-
-def tls_folder(state: Path, service: str) -> Path:
-    """A client's certificate for `docker`, its key, and the authority's certificate (pki.CA and the others)."""
-    return state / "tls" / service
+    authorities = {}
+    for service in ("docker", "consul"):
+        authorities[service] = Authority(f"{service} at acme")
+        authorities[service].issue(tls_folder(state, service), "runner")
+    tokens = {name: str(uuid.uuid4()) for name in (foreign.MANAGEMENT_TOKEN, *CONSUL_POLICIES)}
+    for name, token in tokens.items():
+        write_private(token_file(state, "consul", name), f"{token}\n")
+    return Credentials(operator, dockhand, user_ca, authorities["docker"], authorities["consul"], tokens)

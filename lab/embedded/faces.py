@@ -14,17 +14,18 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from lab.errors import UsageError
-from lab.inventory import Inventory, Node, Runner, Ssh, Tls
+from lab.inventory import Inventory, Node, Runner, Ssh
 from lab.inventory.model import INHERITED
 
 from . import foreign
-from .credentials import certificate_file, key_file, passphrase_file, tls_folder
+from .foreign import certificate_file, client_tls, key_file, passphrase_file, token_file
 from .keys import write_private
-from .pki import CA, CERTIFICATE, KEY
 
 ROOT = "root"
 DESK_OF = {"sudo": "ssh", "cert": "ssh", "docker": "ssh", "tls": "tls", "nomad": "nomad"}
 """The desk of each face."""
+FLATNET = "flatnet"
+"""Name of the tokens that are handed out."""
 FACES = (ROOT, *DESK_OF)
 
 
@@ -37,6 +38,9 @@ def face(name: str, own: Inventory, state: Path, namespaces: Mapping[str, Path] 
         return None
     nodes = tuple(node.model_copy(update={"power": None, **_way(name, node, state)}) for node in own.nodes)
     changed: dict[str, object] = {"name": foreign.CLUSTER, "kind": "cluster", "nodes": nodes}
+    if own.consul is not None:
+        token = token_file(state, "consul", FLATNET)
+        changed["consul"] = own.consul.model_copy(update={"token_file": token, "through": "node"})
     changed["runner"] = Runner(namespace=None if namespaces is None else namespaces[DESK_OF[name]])
     return own.model_copy(update=changed)
 
@@ -68,11 +72,8 @@ def _by_ssh(state: Path, user: foreign.User, passphrase: Path | None, *, become:
 
 
 def _by_engine(node: Node, state: Path) -> dict[str, object]:
-    folder = tls_folder(state, "docker")
-    tls = Tls(ca=folder / CA, certificate=folder / CERTIFICATE, key=folder / KEY)
-    return {
-        "ssh": Ssh(), "via": "docker", "docker": f"tcp://{node.address}:{foreign.ENGINE_PORT}", "docker_tls": tls,
-    }  # fmt: skip
+    endpoint = f"tcp://{node.address}:{foreign.ENGINE_PORT}"
+    return {"ssh": Ssh(), "via": "docker", "docker": endpoint, "docker_tls": client_tls(state, "docker")}
 
 
 def _config_file(state: Path) -> Path:

@@ -14,6 +14,7 @@ from lab.inventory import Inventory, Node
 from lab.overlays import adapter
 
 from . import foreign
+from .acl import consul_names, consul_options
 from .credentials import Credentials
 from .keys import make_key
 from .node import SERVICES
@@ -37,6 +38,7 @@ PidFile none
 """
 
 
+LOOPBACK = IPv4Address("127.0.0.1")
 SSHD = "/usr/sbin/sshd -D -e -f /etc/flatnet/{file}"
 
 
@@ -69,7 +71,14 @@ def write_node(
         _packet_filter(folder / "bin", overlay.packet_filter)
     _service(etc, "docker", "dockerd --config-file /run/flatnet/docker.json")
     if inventory.consul is not None:
-        (folder / "consul.json").write_text(json.dumps(consul_configuration(inventory, node), indent=1))
+        configuration = consul_configuration(inventory, node)
+        if credentials is not None:
+            configuration |= consul_options(inventory.consul, node, credentials.consul_tokens)
+            names = consul_names(inventory.consul, node)
+            credentials.consul.issue(
+                folder / "tls" / "consul", node.name, names=names, addresses=[node.address, LOOPBACK]
+            )
+        (folder / "consul.json").write_text(json.dumps(configuration, indent=1))
         _service(etc, "consul", "consul agent -config-file /run/flatnet/consul.json")
     if inventory.nomad is not None:
         endpoint = overlay.endpoint(node)

@@ -12,10 +12,15 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
-from lab.inventory import Inventory, Node
+from lab.inventory import Consul, Inventory, Node, Tls
 from lab.overlays import adapter
 
+from .pki import CA, CERTIFICATE, KEY
+
 CLUSTER = "acme"
+DATACENTER = "ams1"
+DOMAIN = "corp"
+"""Consul's domain of names."""
 NETWORKS = ("shop_front", "backoffice.v2")
 """Names of the Docker networks, in the order of the subnets."""
 BASTION = "bastion"
@@ -26,7 +31,11 @@ LAB_SSH_PORT = 2222
 """Where the lab's own sshd listens, beside the cluster's at port 22."""
 ENGINE_PORT = 2376
 """Docker's port for TLS (dockerd(8))."""
+CONSUL_PORT = 8501
+"""Consul's port for HTTPS (its documentation, "Ports used")."""
 DOCKER_GROUP = "docker"
+MANAGEMENT_TOKEN = "management"
+"""Name of the token of Consul, and of Nomad, that may do everything."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +80,65 @@ def bastion_address(inventory: Inventory) -> IPv4Address:
     return inventory.underlay[2]
 
 
-def own_inventory(inventory: Inventory) -> Inventory:
-    """The inventory that a foreign lab has for itself, from that of the ordinary one: root, by the lab's own sshd."""
+def own_inventory(inventory: Inventory, state: Path) -> Inventory:
+    """The inventory that a foreign lab has for itself, from that of the ordinary one.
+
+    It says how the lab itself gets in: as root by the lab's own sshd, and with tokens that may do everything.
+    """
     nodes = tuple(
         node.model_copy(update={"ssh": node.ssh.model_copy(update={"port": LAB_SSH_PORT})}) for node in inventory.nodes
     )
     overlay = adapter(inventory)
     names = dict(zip(inventory.overlay.subnets, NETWORKS, strict=True))
     networks = {subnet: name for subnet, name in names.items() if overlay.network_of(subnet) is not None}
-    return inventory.model_copy(
-        update={"nodes": nodes, "overlay": inventory.overlay.model_copy(update={"networks": networks})}
+    consul = Consul(
+        http_port=CONSUL_PORT,
+        datacenter=DATACENTER,
+        domain=DOMAIN,
+        token_file=token_file(state, "consul", MANAGEMENT_TOKEN),
+        tls=client_tls(state, "consul"),
     )
+    changed = {"nodes": nodes, "overlay": inventory.overlay.model_copy(update={"networks": networks})}
+    return inventory.model_copy(update={**changed, "consul": consul})
+
+
+# -- where things lie in the lab's run directory ---------------------------
+
+
+def faces_folder(state: Path) -> Path:
+    """Where a lab's cluster files lie, one for each face."""
+    return state / "faces"
+
+
+def key_file(state: Path, name: str) -> Path:
+    """A private key: `operator` (encrypted), `dockhand`, `signed` (with a certificate), `user_ca`."""
+    return state / "keys" / name
+
+
+def passphrase_file(state: Path) -> Path:
+    """The passphrase of operator's key."""
+    return state / "keys" / "operator.passphrase"
+
+
+def certificate_file(state: Path) -> Path:
+    """The certificate of the key `signed`: for operator on the nodes, and jumper on the bastion."""
+    return state / "keys" / "signed-cert.pub"
+
+
+def tls_folder(state: Path, service: str) -> Path:
+    """A client's certificate for `docker`, its key, and the authority's certificate (pki.CA and the others)."""
+    return state / "tls" / service
+
+
+def token_file(state: Path, service: str, name: str) -> Path:
+    """A token of `consul` or `nomad`, by the name of its policy."""
+    return state / "tokens" / f"{service}-{name}"
+
+
+def client_tls(state: Path, service: str) -> Tls:
+    """How the clients of a service show their certificate and verify the server's."""
+    folder = tls_folder(state, service)
+    return Tls(ca=folder / CA, certificate=folder / CERTIFICATE, key=folder / KEY)
 
 
 # -- files of the machines -------------------------------------------------
@@ -189,8 +246,3 @@ table ip bastion {{
 def nomad_server(inventory: Inventory) -> Node:
     """The one server whose HTTP API the desk `nomad` reaches."""
     return next(node for node in inventory.nodes if node.nomad_server)
-
-
-def faces_folder(state: Path) -> Path:
-    """Where a lab's cluster files lie, one for each face."""
-    return state / "faces"

@@ -103,7 +103,7 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
         lab = attach(spec.name, owner=owner)
         progress(f"{spec.nodes} nodes, switch and manager", time.monotonic() - began)
         join(lab.inventory)
-        make_ready(lab.inventory, progress, foreign=spec.foreign)
+        make_ready(lab.inventory, progress, foreign=spec.state if spec.foreign else None)
         if stay:
             lab = replace(lab, owner=owner.leave())
     except BaseException as error:

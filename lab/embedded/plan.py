@@ -134,4 +134,4 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
             switch=Path(f"/proc/{supervisor_pid}/ns/net") if supervisor_pid else None,
         ),
     )
-    return foreign.own_inventory(made) if spec.foreign else made
+    return foreign.own_inventory(made, spec.state) if spec.foreign else made

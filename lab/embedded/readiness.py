@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import consul
 import docker
@@ -22,6 +23,7 @@ from lab.inventory import Inventory
 from lab.overlays import adapter
 from lab.waiting import READY_TIMEOUT_S, wait_for
 
+from .acl import make_consul_tokens
 from .foreign import bastion_address
 from .images import demo_image
 from .preflight import NO_NOMAD, find_program
@@ -32,8 +34,11 @@ BOOT_TIMEOUT_S = 100.0
 """Bound on an engine's start, seconds: it waits several times for a network plugin that runs in a container itself."""
 
 
-def make_ready(inventory: Inventory, progress: Progress, *, foreign: bool = False) -> None:
-    """Bring a lab from bare nodes to a working cluster. Raises LabError naming what does not come."""
+def make_ready(inventory: Inventory, progress: Progress, *, foreign: Path | None = None) -> None:
+    """Bring a lab from bare nodes to a working cluster. Raises LabError naming what does not come.
+
+    `foreign`: the run directory of a lab with a foreign face; its Consul and Nomad get their policies and tokens.
+    """
     began = time.monotonic()
     cluster = ClusterAccess(inventory)
 
@@ -43,11 +48,11 @@ def make_ready(inventory: Inventory, progress: Progress, *, foreign: bool = Fals
     try:
         with ThreadPoolExecutor(max_workers=2) as pool:
             stop = threading.Event()
-            consul = pool.submit(_consul_ready, inventory, stop) if inventory.consul is not None else None
+            consul = pool.submit(_consul_ready, inventory, stop, foreign) if inventory.consul is not None else None
             try:
                 cluster.each(_ssh_ready)
                 report("ssh answers on every node")
-                if foreign:
+                if foreign is not None:
                     _sshd_ready("bastion", bastion_address(inventory))
                     cluster.each(lambda node: _sshd_ready(node.name, node.node.address))
                     report("ssh for others answers on the bastion and on every node")
@@ -147,9 +152,11 @@ def load_demo_image(node: NodeAccess) -> None:
         raise HarnessError(f"node {node.name}: Docker refused the demo image: {reason}") from None
 
 
-def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
+def _consul_ready(inventory: Inventory, stop: threading.Event, foreign: Path | None) -> None:
     """Wait until one of Consul's servers lists all voters, a leader and all nodes."""
     assert inventory.consul is not None
+    if foreign is not None:
+        make_consul_tokens(inventory, foreign, stop.is_set)
     server = next(node for node in inventory.nodes if node.consul_server)
     client = consul_api.connect(server, inventory.consul, timeout_s=2)
 
