@@ -16,6 +16,7 @@ from lab.inventory import Consul, Inventory, Node, Nomad
 from lab.waiting import wait_for
 
 from .foreign import MANAGEMENT_TOKEN, token_file
+from .keys import write_private
 from .pki import CA, CERTIFICATE, KEY
 
 HTTP_TIMEOUT_S = 5.0
@@ -34,17 +35,28 @@ CONSUL_POLICIES = {
 """The rules of Consul's policies; each belongs to a token of its name. `agent` is the agents' own, and `dns` answers
 DNS and whoever shows no token. `flatnet` is what a run needs, and `read-only` may not register a service."""
 
+_READS = 'agent { policy = "read" } node { policy = "read" } operator { policy = "read" }'
+NOMAD_POLICIES = {
+    # A raw_exec task runs as root on its node; a shell in it is a right of its own.
+    "flatnet": f'namespace "default" {{ policy = "write" capabilities = ["alloc-node-exec"] }} {_READS}',
+    "read-only": f'namespace "default" {{ policy = "read" }} {_READS}',
+}
+"""The rules of Nomad's policies, likewise."""
+CONSUL_PLACE, NOMAD_PLACE = "/run/flatnet/tls/consul", "/run/flatnet/tls/nomad"
+"""Where a node has its certificates."""
+NOMADS_TOKEN = "/run/flatnet/tls/consul/token"
+"""Where a node has the token with which its Nomad goes to Consul."""
+
 
 def consul_options(consul: Consul, node: Node, tokens: Mapping[str, str]) -> dict[str, Any]:
     """What a foreign lab's node has in its Consul configuration beside what every lab's has."""
     own = {"agent": tokens["agent"], "default": tokens["dns"]}
-    place = "/run/flatnet/tls/consul"
     return {
         "ports": {"http": -1, "https": consul.http_port, "dns": consul.dns_port, "grpc": -1},
         "primary_datacenter": consul.datacenter,
-        "ca_file": f"{place}/{CA}",
-        "cert_file": f"{place}/{CERTIFICATE}",
-        "key_file": f"{place}/{KEY}",
+        "ca_file": f"{CONSUL_PLACE}/{CA}",
+        "cert_file": f"{CONSUL_PLACE}/{CERTIFICATE}",
+        "key_file": f"{CONSUL_PLACE}/{KEY}",
         "verify_incoming": True,
         "verify_outgoing": True,
         "verify_server_hostname": True,
@@ -61,6 +73,43 @@ def consul_options(consul: Consul, node: Node, tokens: Mapping[str, str]) -> dic
 def consul_names(consul: Consul, node: Node) -> list[str]:
     """The names in a node's certificate; clients recognise a server by the second (verify_server_hostname)."""
     return [node.name, "localhost", *([f"server.{consul.datacenter}.{consul.domain}"] if node.consul_server else [])]
+
+
+def nomad_options(inventory: Inventory, node: Node, tokens: Mapping[str, str]) -> dict[str, Any]:
+    """What a foreign lab's node has in its Nomad configuration beside what every lab's has."""
+    address = str(node.address)
+    options: dict[str, Any] = {
+        "acl": {"enabled": True},
+        "tls": {
+            "http": True,
+            "verify_https_client": True,
+            "ca_file": f"{NOMAD_PLACE}/{CA}",
+            "cert_file": f"{NOMAD_PLACE}/{CERTIFICATE}",
+            "key_file": f"{NOMAD_PLACE}/{KEY}",
+        },
+        # It answers at 127.0.0.1 as well.
+        "addresses": {"http": "0.0.0.0"},
+        "advertise": {"http": address, "rpc": address, "serf": address},
+    }
+    if inventory.consul is not None:
+        options["consul"] = {
+            "address": f"127.0.0.1:{inventory.consul.http_port}",
+            "ssl": True,
+            "ca_file": f"{CONSUL_PLACE}/{CA}",
+            "cert_file": f"{CONSUL_PLACE}/{CERTIFICATE}",
+            "key_file": f"{CONSUL_PLACE}/{KEY}",
+            "token": tokens["nomad"],
+        }
+    return options
+
+
+def ask_consul(consul: Consul, program: str) -> list[str]:
+    """A command on a node that succeeds once Consul accepts the token of Nomad, which looks for Consul every 15 s."""
+    return [
+        program, "info", f"-http-addr=https://127.0.0.1:{consul.http_port}", f"-ca-file={CONSUL_PLACE}/{CA}",
+        f"-client-cert={CONSUL_PLACE}/{CERTIFICATE}", f"-client-key={CONSUL_PLACE}/{KEY}",
+        f"-token-file={NOMADS_TOKEN}",
+    ]  # fmt: skip
 
 
 class _Api:
@@ -130,3 +179,29 @@ def make_consul_tokens(inventory: Inventory, state: Path, stopped: Callable[[], 
         for kind, name in (("agent", "agent"), ("default", "dns")):
             secret = token_file(state, "consul", name).read_text().strip()
             api.need(node, "PUT", f"/v1/agent/token/{kind}", {"Token": secret})
+
+
+def make_nomad_tokens(inventory: Inventory, state: Path) -> None:
+    """Make Nomad's first token, the lab's own, then policies with a token each; all are written down. Raises LabError.
+
+    Nomad 1.1 chooses the secrets of its tokens itself.
+    """
+    assert inventory.nomad is not None
+    api = _Api(inventory.nomad, "X-Nomad-Token")
+    server = next(node for node in inventory.nodes if node.nomad_server)
+
+    def why_not() -> str | None:
+        try:
+            response = api.ask(server, "PUT", "/v1/acl/bootstrap")
+        except requests.RequestException as error:
+            return type(error).__name__
+        if not response.ok:
+            return f"{response.status_code} {response.text.strip()}"
+        write_private(token_file(state, "nomad", MANAGEMENT_TOKEN), response.json()["SecretID"])
+        return None
+
+    wait_for(f"ACLs of Nomad on {server.name}", why_not)
+    for name, rules in NOMAD_POLICIES.items():
+        api.need(server, "PUT", f"/v1/acl/policy/{name}", {"Name": name, "Rules": rules})
+        token = api.need(server, "PUT", "/v1/acl/token", {"Name": name, "Type": "client", "Policies": [name]})
+        write_private(token_file(state, "nomad", name), token.json()["SecretID"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import foreign
-from .acl import CONSUL_POLICIES
+from .acl import CONSUL_POLICIES, NOMAD_POLICIES
 from .foreign import certificate_file, key_file, passphrase_file, tls_folder, token_file
 from .keys import make_key, sign_key, write_private
 from .pki import Authority
@@ -24,6 +24,7 @@ class Credentials:
     user_ca: str
     engines: Authority
     consul: Authority
+    nomad: Authority
     consul_tokens: Mapping[str, str]
     """{name of its policy: token}"""
 
@@ -40,10 +41,13 @@ def make_credentials(state: Path) -> Credentials:
     certificate = sign_key(signed, key_file(state, "user_ca"), principals=principals, identity="signed@acme")
     write_private(certificate_file(state), f"{certificate}\n")
     authorities = {}
-    for service in ("docker", "consul"):
+    for service in ("docker", "consul", "nomad"):
         authorities[service] = Authority(f"{service} at acme")
         authorities[service].issue(tls_folder(state, service), "runner")
     tokens = {name: str(uuid.uuid4()) for name in (foreign.MANAGEMENT_TOKEN, *CONSUL_POLICIES)}
     for name, token in tokens.items():
         write_private(token_file(state, "consul", name), f"{token}\n")
-    return Credentials(operator, dockhand, user_ca, authorities["docker"], authorities["consul"], tokens)
+    for name in (foreign.MANAGEMENT_TOKEN, *NOMAD_POLICIES):
+        write_private(token_file(state, "nomad", name), "")  # Nomad makes them itself, when it runs
+    engines, consul, nomad = authorities.values()
+    return Credentials(operator, dockhand, user_ca, engines, consul, nomad, tokens)

@@ -41,6 +41,11 @@ def face(name: str, own: Inventory, state: Path, namespaces: Mapping[str, Path] 
     if own.consul is not None:
         token = token_file(state, "consul", FLATNET)
         changed["consul"] = own.consul.model_copy(update={"token_file": token, "through": "node"})
+    if own.nomad is not None:
+        update: dict[str, object] = {"token_file": token_file(state, "nomad", FLATNET), "through": "node"}
+        if name == "nomad":
+            update |= {"through": "runner", "http_host": str(foreign.nomad_server(own).address)}
+        changed["nomad"] = own.nomad.model_copy(update=update)
     changed["runner"] = Runner(namespace=None if namespaces is None else namespaces[DESK_OF[name]])
     return own.model_copy(update=changed)
 

@@ -14,9 +14,9 @@ from lab.inventory import Inventory, Node
 from lab.overlays import adapter
 
 from . import foreign
-from .acl import consul_names, consul_options
+from .acl import ask_consul, consul_names, consul_options, nomad_options
 from .credentials import Credentials
-from .keys import make_key
+from .keys import make_key, write_private
 from .node import SERVICES
 from .nomad import nomad_configuration
 from .pki import CA, CERTIFICATE, KEY
@@ -82,9 +82,19 @@ def write_node(
         _service(etc, "consul", "consul agent -config-file /run/flatnet/consul.json")
     if inventory.nomad is not None:
         endpoint = overlay.endpoint(node)
-        (folder / "nomad.json").write_text(json.dumps(nomad_configuration(inventory, node, endpoint), indent=1))
+        configuration = nomad_configuration(inventory, node, endpoint, raw_exec=credentials is not None)
         # Nomad's Docker driver looks for the engine when it starts, and after that only every 30 s.
-        _service(etc, "nomad", "nomad agent -config /run/flatnet/nomad.json", after=f"docker --host {endpoint} version")
+        after = [["docker", "--host", endpoint, "version"]]
+        if credentials is not None:
+            configuration |= nomad_options(inventory, node, credentials.consul_tokens)
+            credentials.nomad.issue(
+                folder / "tls" / "nomad", node.name, names=[node.name], addresses=[node.address, LOOPBACK]
+            )
+            if inventory.consul is not None:
+                write_private(folder / "tls" / "consul" / "token", credentials.consul_tokens["nomad"])
+                after.append(ask_consul(inventory.consul, find_program("consul") or "consul"))
+        (folder / "nomad.json").write_text(json.dumps(configuration, indent=1))
+        _service(etc, "nomad", "nomad agent -config /run/flatnet/nomad.json", after=after)
     return make_key(folder / "ssh_host_key", comment=node.name)
 
 
@@ -159,10 +169,12 @@ def _accounts(
     (etc / "flatnet" / "user_ca.pub").write_text(f"{user_ca}\n")
 
 
-def _service(etc: Path, name: str, command: str, *, first: Sequence[str] = (), after: str = "") -> None:
+def _service(
+    etc: Path, name: str, command: str, *, first: Sequence[str] = (), after: Sequence[Sequence[str]] = ()
+) -> None:
     """Write the run script of a service that runsvdir keeps running.
 
-    It begins with the lines of `first`, and waits until the command `after` succeeds.
+    It begins with the lines of `first`, and waits until each command of `after` succeeds.
     """
     program, *rest = shlex.split(command)
     path = find_program(program) or program
@@ -172,7 +184,7 @@ def _service(etc: Path, name: str, command: str, *, first: Sequence[str] = (), a
         f"#!/bin/sh\nexec >>/run/flatnet/log/{name}.log 2>&1\n"
         f"export PATH={shlex.quote(_service_path(path))}\n"
         + "".join(f"{line}\n" for line in first)
-        + (f"until {after} >/dev/null 2>&1; do sleep 0.1; done\n" if after else "")
+        + "".join(f"until {shlex.join(words)} >/dev/null 2>&1; do sleep 0.1; done\n" for words in after)
         + f"exec {shlex.join([path, *rest])}\n"
     )
     script.chmod(0o755)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
-from lab.inventory import Consul, Inventory, Node, Tls
+from lab.inventory import Consul, Inventory, Node, Nomad, Tls
 from lab.overlays import adapter
 
 from .pki import CA, CERTIFICATE, KEY
@@ -98,8 +98,13 @@ def own_inventory(inventory: Inventory, state: Path) -> Inventory:
         token_file=token_file(state, "consul", MANAGEMENT_TOKEN),
         tls=client_tls(state, "consul"),
     )
+    nomad = inventory.nomad and Nomad(
+        datacenter=DATACENTER,
+        token_file=token_file(state, "nomad", MANAGEMENT_TOKEN),
+        tls=client_tls(state, "nomad"),
+    )
     changed = {"nodes": nodes, "overlay": inventory.overlay.model_copy(update={"networks": networks})}
-    return inventory.model_copy(update={**changed, "consul": consul})
+    return inventory.model_copy(update={**changed, "consul": consul, "nomad": nomad})
 
 
 # -- where things lie in the lab's run directory ---------------------------

@@ -23,7 +23,7 @@ from lab.inventory import Inventory
 from lab.overlays import adapter
 from lab.waiting import READY_TIMEOUT_S, wait_for
 
-from .acl import make_consul_tokens
+from .acl import make_consul_tokens, make_nomad_tokens
 from .foreign import bastion_address
 from .images import demo_image
 from .preflight import NO_NOMAD, find_program
@@ -70,6 +70,8 @@ def make_ready(inventory: Inventory, progress: Progress, *, foreign: Path | None
                     consul.result()
                     report("Consul has a leader and all its voters")
                 if inventory.nomad is not None:
+                    if foreign is not None:
+                        make_nomad_tokens(inventory, foreign)
                     _nomad_ready(inventory)
                     report("Nomad has a leader, all its servers, and every client ready")
                 elif find_program("nomad") is None:
