@@ -13,13 +13,13 @@ from ipaddress import IPv4Network
 from lab.programs import find_program
 
 from .embedded import lifecycle as embedded
+from .embedded.faces import FACES, ROOT, cluster_file
 from .embedded.fetch import fetch
 from .embedded.plan import LabSpec
 from .embedded.preflight import NO_NOMAD, Finding, examine
 from .embedded.readiness import boot
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
-from .inventory.model import dump
 from .overlays import OVERLAYS
 from .version import read_version
 
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--range", type=_network, default=IPv4Network("10.32.0.0/16"), metavar="CIDR")
     made.add_argument("--subnet-prefix", type=int, default=24, metavar="BITS")
     made.add_argument("--no-nomad", dest="nomad", action="store_false", help="leave Nomad out, which takes longest")
+    made.add_argument("--foreign", action="store_true", help="as somebody else's cluster: bastion, sudo, TLS, ACLs")
     named(command("down", _down, "end a lab; nothing of it is left"))
     command("list", _list, "labs that are up")
     made = command("enter", _enter, "a shell on a node")
@@ -88,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     named(made)
     made.add_argument("node")
     made.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD…")
-    named(command("inventory", _inventory, "print the lab's inventory, as a cluster file holds it"))
+    made = command("inventory", _inventory, "print the lab's inventory, as a cluster file holds it")
+    named(made)
+    made.add_argument("--face", default=ROOT, metavar="NAME", help=f"of a foreign lab: {', '.join(FACES)}")
     command("faults", _faults, "list the faults, and what each of them must fail")
     made = command("inject", _inject, "put faults into a lab that is up: inject FAULT[@NODE]…")
     named(made)
@@ -125,6 +128,7 @@ def _up(options: argparse.Namespace) -> None:
         range=options.range,
         subnet_prefix=options.subnet_prefix,
         nomad=options.nomad,
+        foreign=options.foreign,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     lab = embedded.up(spec, stay=True, progress=print_progress)
@@ -170,7 +174,10 @@ def _exec(options: argparse.Namespace) -> None:
 
 
 def _inventory(options: argparse.Namespace) -> None:
-    print(dump(embedded.attach(options.lab).inventory), end="")
+    file = cluster_file(embedded.attach(options.lab).state, options.face)
+    if not file.exists():
+        raise UsageError(f"--face {options.face}: lab {options.lab!r} has no such face; see docs/foreign-lab.md")
+    print(file.read_text(), end="")
 
 
 def _doctor(options: argparse.Namespace) -> int:

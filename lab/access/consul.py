@@ -16,7 +16,7 @@ import consul
 import consul.std
 
 from lab.inventory import Consul as ConsulSettings
-from lab.inventory import Node
+from lab.inventory import Node, Tls
 
 HTTP_TIMEOUT_S = 5.0
 
@@ -29,9 +29,17 @@ class RegistryHTTPClient(consul.std.HTTPClient):  # type: ignore[misc]  # python
     """HTTP to one Consul agent: `timeout` in seconds, one token and one consistency mode for all reads."""
 
     def __init__(
-        self, host: str, port: int, *, timeout: float, token: str | None = None, consistency: Consistency = "default"
+        self,
+        host: str,
+        port: int,
+        *,
+        timeout: float,
+        token: str | None = None,
+        consistency: Consistency = "default",
+        tls: Tls | None = None,
     ) -> None:
-        super().__init__(host, port, scheme="http", verify=True, cert=None, timeout=timeout)
+        scheme, verify, cert = ("http", True, None) if tls is None else ("https", str(tls.ca), _certificate(tls))
+        super().__init__(host, port, scheme=scheme, verify=verify, cert=cert, timeout=timeout)
         self.session.trust_env = False  # a proxy of the environment must not answer for the cluster
         if token is not None:
             self.session.headers["X-Consul-Token"] = token
@@ -78,9 +86,13 @@ def connect(
     """
     token = settings.token_file.read_text().strip() if settings.token_file is not None else None
     http = RegistryHTTPClient(
-        str(node.address), settings.http_port, timeout=timeout_s, token=token, consistency=consistency
+        str(node.address), settings.http_port, timeout=timeout_s, token=token, consistency=consistency, tls=settings.tls
     )
     return ConsulClient(http, token=token, datacenter=settings.datacenter)
+
+
+def _certificate(tls: Tls) -> tuple[str, str] | None:
+    return None if tls.certificate is None else (str(tls.certificate), str(tls.key))
 
 
 def connection_refused(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ import nomad.api.exceptions
 import requests
 
 from lab.errors import HarnessError
-from lab.inventory import Inventory, Node
+from lab.inventory import Inventory, Node, Tls
 from lab.inventory import Nomad as NomadSettings
 
 HTTP_TIMEOUT_S = 5
@@ -90,10 +90,12 @@ class NomadClient:
     variable. Calls raise one of `ERRORS`.
     """
 
-    def __init__(self, address: str, *, token: str | None, timeout_s: int) -> None:
+    def __init__(self, address: str, *, token: str | None, timeout_s: int, tls: Tls | None = None) -> None:
         session = requests.Session()
         session.trust_env = False  # a proxy of the environment must not answer for the cluster
         requester: dict[str, Any] = {"address": address, "token": token, "timeout": timeout_s, "session": session}
+        if tls is not None:
+            requester |= {"verify": str(tls.ca), "cert": (str(tls.certificate), str(tls.key))}
         self.agent = nomad.api.Agent(**requester)
         self.job = nomad.api.Job(**requester)
         self.jobs = nomad.api.Jobs(**requester)
@@ -104,7 +106,9 @@ class NomadClient:
 def connect(node: Node, settings: NomadSettings, *, timeout_s: int = HTTP_TIMEOUT_S) -> NomadClient:
     """A client of the Nomad agent on `node`; nothing is sent yet. No variable of the environment is read."""
     token = settings.token_file.read_text().strip() if settings.token_file is not None else None
-    return NomadClient(f"http://{node.address}:{settings.http_port}", token=token, timeout_s=timeout_s)
+    scheme = "http" if settings.tls is None else "https"
+    address = f"{scheme}://{node.address}:{settings.http_port}"
+    return NomadClient(address, token=token, timeout_s=timeout_s, tls=settings.tls)
 
 
 def unready(inventory: Inventory, client: NomadClient) -> str | None:

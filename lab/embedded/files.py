@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import uuid
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,16 @@ from lab.inventory import Inventory, Node
 from lab.overlays import adapter
 from lab.programs import find_program
 
-from .keys import make_key
+from . import foreign
+from .acl import ask_consul, consul_names, consul_options, nomad_options
+from .credentials import Credentials
+from .keys import make_key, write_private
 from .node import SERVICES
 from .nomad import nomad_configuration
+from .pki import CA, CERTIFICATE, KEY
 from .preflight import missing_capabilities
 
 _SSHD = """\
-Port 22
 HostKey /run/flatnet/ssh_host_key
 AuthorizedKeysFile /run/flatnet/authorized_keys
 PasswordAuthentication no
@@ -32,42 +37,76 @@ PidFile none
 """
 
 
+LOOPBACK = IPv4Address("127.0.0.1")
+SSHD = "/usr/sbin/sshd -D -e -f /etc/flatnet/{file}"
+
+
 def machine_id(node: str, lab: str) -> str:
     """machine-id(5) of a lab's node: 32 hexadecimal digits, different for each node and the same in each run."""
     return uuid.uuid5(uuid.NAMESPACE_DNS, f"{node}.{lab}").hex
 
 
-def write_node(state: Path, inventory: Inventory, node: Node, runner_key: str) -> str:
-    """Write every file that `node` starts with into its run directory; returns its public SSH host key."""
+def write_node(
+    state: Path, inventory: Inventory, node: Node, runner_key: str, credentials: Credentials | None = None
+) -> str:
+    """Write every file that `node` starts with into its run directory; returns its public SSH host key.
+
+    With credentials it is a node of a foreign lab.
+    """
     folder = state / "nodes" / node.name
     etc = folder / "etc"
-    (folder / "log").mkdir(parents=True)
-    etc.mkdir()
-    (etc / "hostname").write_text(f"{node.name}\n")
-    (etc / "machine-id").write_text(f"{machine_id(node.name, inventory.name)}\n")
-    hosts = ["127.0.0.1 localhost", "::1 localhost"]
-    hosts += [f"{other.address} {other.name}" for other in inventory.nodes]
-    (etc / "hosts").write_text("\n".join(hosts) + "\n")
+    _names(folder, node.name, inventory)
     (etc / "resolv.conf").write_text(_resolv_conf(inventory, node))
     (etc / "passwd").write_text(_passwd(Path("/etc/passwd").read_text()))
-    (etc / "flatnet").mkdir()
-    (etc / "flatnet" / "sshd_config").write_text(_SSHD)
+    own = "sshd" if credentials is None else "lab-sshd"  # in a foreign lab, `sshd` is for its operators
+    (etc / "flatnet" / f"{own}_config").write_text(f"Port {node.ssh.port or 22}\n{_SSHD}")
     (folder / "authorized_keys").write_text(runner_key + "\n")
-    _docker(folder)
+    _service(etc, own, SSHD.format(file=f"{own}_config"))
+    if credentials is not None:
+        _let_in_others(folder, inventory, node, credentials)
+    _docker(folder, tls=credentials is not None)
     overlay = adapter(inventory)
     if overlay.packet_filter:
         _packet_filter(folder / "bin", overlay.packet_filter)
-    _service(etc, "sshd", "/usr/sbin/sshd -D -e -f /etc/flatnet/sshd_config")
     _service(etc, "docker", "dockerd --config-file /run/flatnet/docker.json")
     if inventory.consul is not None:
-        (folder / "consul.json").write_text(json.dumps(consul_configuration(inventory, node), indent=1))
+        configuration = consul_configuration(inventory, node)
+        if credentials is not None:
+            configuration |= consul_options(inventory.consul, node, credentials.consul_tokens)
+            names = consul_names(inventory.consul, node)
+            credentials.consul.issue(
+                folder / "tls" / "consul", node.name, names=names, addresses=[node.address, LOOPBACK]
+            )
+        (folder / "consul.json").write_text(json.dumps(configuration, indent=1))
         _service(etc, "consul", "consul agent -config-file /run/flatnet/consul.json")
     if inventory.nomad is not None:
         endpoint = overlay.endpoint(node)
-        (folder / "nomad.json").write_text(json.dumps(nomad_configuration(inventory, node, endpoint), indent=1))
+        configuration = nomad_configuration(inventory, node, endpoint, raw_exec=credentials is not None)
         # Nomad's Docker driver looks for the engine when it starts, and after that only every 30 s.
-        _service(etc, "nomad", "nomad agent -config /run/flatnet/nomad.json", after=f"docker --host {endpoint} version")
+        after = [["docker", "--host", endpoint, "version"]]
+        if credentials is not None:
+            configuration |= nomad_options(inventory, node, credentials.consul_tokens)
+            credentials.nomad.issue(
+                folder / "tls" / "nomad", node.name, names=[node.name], addresses=[node.address, LOOPBACK]
+            )
+            if inventory.consul is not None:
+                write_private(folder / "tls" / "consul" / "token", credentials.consul_tokens["nomad"])
+                after.append(ask_consul(inventory.consul, find_program("consul") or "consul"))
+        (folder / "nomad.json").write_text(json.dumps(configuration, indent=1))
+        _service(etc, "nomad", "nomad agent -config /run/flatnet/nomad.json", after=after)
     return make_key(folder / "ssh_host_key", comment=node.name)
+
+
+def _names(folder: Path, name: str, inventory: Inventory) -> None:
+    """Make a machine's run directory, with its own names in it and those of the nodes."""
+    etc = folder / "etc"
+    (folder / "log").mkdir(parents=True)
+    (etc / "flatnet").mkdir(parents=True)
+    (etc / "hostname").write_text(f"{name}\n")
+    (etc / "machine-id").write_text(f"{machine_id(name, inventory.name)}\n")
+    hosts = ["127.0.0.1 localhost", "::1 localhost"]
+    hosts += [f"{node.address} {node.name}" for node in inventory.nodes]
+    (etc / "hosts").write_text("\n".join(hosts) + "\n")
 
 
 def _resolv_conf(inventory: Inventory, node: Node) -> str:
@@ -86,8 +125,56 @@ def _passwd(machine: str) -> str:
     return "\n".join(["root:x:0:0:root:/root:/bin/sh", *lines]) + "\n"
 
 
-def _service(etc: Path, name: str, command: str, *, after: str = "") -> None:
-    """Write the run script of a service that runsvdir keeps running; it waits until the command `after` succeeds."""
+def _let_in_others(folder: Path, inventory: Inventory, node: Node, credentials: Credentials) -> None:
+    """Add what a foreign lab's node has beside the lab's own sshd: users, their sshd, and the engine's certificate."""
+    users = (foreign.OPERATOR, foreign.DOCKHAND)
+    keys = {foreign.OPERATOR: credentials.operator, foreign.DOCKHAND: credentials.dockhand}
+    _accounts(folder / "etc", keys, credentials.user_ca, docker=[foreign.DOCKHAND])
+    sudoers = folder / "etc" / "sudoers.d" / foreign.OPERATOR.name
+    sudoers.parent.mkdir()
+    sudoers.write_text(foreign.SUDOERS)
+    sudoers.chmod(0o440)
+    (folder / "etc" / "flatnet" / "sshd_config").write_text(foreign.node_sshd(foreign.bastion_address(inventory)))
+    homes = [f"install -d -o {user.name} -g {user.name} -m 700 {user.home}" for user in users]
+    _service(folder / "etc", "sshd", SSHD.format(file="sshd_config"), first=["mkdir -p /var/home", *homes])
+    credentials.engines.issue(folder / "tls" / "docker", node.name, names=[node.name], addresses=[node.address])
+
+
+def write_bastion(state: Path, inventory: Inventory, manager: IPv4Address, credentials: Credentials) -> str:
+    """Write every file that the bastion of a foreign lab starts with; returns its public SSH host key."""
+    folder = state / "nodes" / foreign.BASTION
+    etc = folder / "etc"
+    _names(folder, foreign.BASTION, inventory)
+    (etc / "resolv.conf").write_text("# no server: the bastion asks for no names\n")
+    keys = {foreign.JUMPER: f"{credentials.operator}\n{credentials.dockhand}"}
+    _accounts(etc, keys, credentials.user_ca)
+    (etc / "flatnet" / "sshd_config").write_text(foreign.bastion_sshd(inventory.nodes))
+    (etc / "flatnet" / "firewall.nft").write_text(foreign.firewall(inventory, manager))
+    filtered = ["nft -f /etc/flatnet/firewall.nft || exit 1", "echo 1 >/proc/sys/net/ipv4/ip_forward"]
+    _service(etc, "sshd", SSHD.format(file="sshd_config"), first=filtered)
+    return make_key(folder / "ssh_host_key", comment=foreign.BASTION)
+
+
+def _accounts(
+    etc: Path, keys: Mapping[foreign.User, str], user_ca: str, *, docker: Sequence[foreign.User] = ()
+) -> None:
+    """Write passwd, group, the users' keys, and the authority of the certificates with which they come in as well."""
+    (etc / "passwd").write_text(foreign.add_users(_passwd(Path("/etc/passwd").read_text()), keys))
+    (etc / "group").write_text(foreign.add_groups(Path("/etc/group").read_text(), keys, docker))
+    place = etc / "flatnet" / "authorized_keys"
+    place.mkdir()
+    for user, lines in keys.items():
+        (place / user.name).write_text(f"{lines}\n")
+    (etc / "flatnet" / "user_ca.pub").write_text(f"{user_ca}\n")
+
+
+def _service(
+    etc: Path, name: str, command: str, *, first: Sequence[str] = (), after: Sequence[Sequence[str]] = ()
+) -> None:
+    """Write the run script of a service that runsvdir keeps running.
+
+    It begins with the lines of `first`, and waits until each command of `after` succeeds.
+    """
     program, *rest = shlex.split(command)
     path = find_program(program) or program
     script = etc.parent / "etc" / SERVICES.removeprefix("/etc/") / name / "run"
@@ -95,7 +182,8 @@ def _service(etc: Path, name: str, command: str, *, after: str = "") -> None:
     script.write_text(
         f"#!/bin/sh\nexec >>/run/flatnet/log/{name}.log 2>&1\n"
         f"export PATH={shlex.quote(_service_path(path))}\n"
-        + (f"until {after} >/dev/null 2>&1; do sleep 0.1; done\n" if after else "")
+        + "".join(f"{line}\n" for line in first)
+        + "".join(f"until {shlex.join(words)} >/dev/null 2>&1; do sleep 0.1; done\n" for words in after)
         + f"exec {shlex.join([path, *rest])}\n"
     )
     script.chmod(0o755)
@@ -125,7 +213,7 @@ def _packet_filter(folder: Path, back_end: str) -> None:
                 (folder / f"{name}{suffix}").symlink_to(program)
 
 
-def _docker(folder: Path) -> None:
+def _docker(folder: Path, *, tls: bool) -> None:
     configuration: dict[str, Any] = {
         "hosts": ["unix:///run/docker.sock"],
         "exec-root": "/run/docker",
@@ -134,6 +222,11 @@ def _docker(folder: Path) -> None:
         "log-level": "warn",
         "shutdown-timeout": 2,
     }
+    if tls:
+        configuration["hosts"].append(f"tcp://0.0.0.0:{foreign.ENGINE_PORT}")
+        place = "/run/flatnet/tls/docker"
+        configuration |= {"tlsverify": True, "tlscacert": f"{place}/{CA}"}
+        configuration |= {"tlscert": f"{place}/{CERTIFICATE}", "tlskey": f"{place}/{KEY}"}
     missing = missing_capabilities()
     if missing:
         shim = folder / "runc-shim"

@@ -16,18 +16,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from ipaddress import IPv4Network
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError
-from lab.inventory import Inventory, dump, load
+from lab.inventory import Inventory, load
 from lab.overlays import OVERLAYS
 from lab.programs import search_path
 
-from . import cgroups, files, plan
-from .keys import make_key
+from . import cgroups, prepare
 from .namespaces import CLONE_NEWNET, setns
 from .plan import LabSpec, run_root
 from .preflight import PROGRAMS, require
@@ -75,6 +73,8 @@ class RunningLab:
     inventory: Inventory
     supervisor: int
     manager: int
+    desks: dict[str, int]
+    """Of a foreign lab: the namespaces outside the bastion, by name."""
     nodes: dict[str, int]
     owner: Owner | None = None
     """Set in the process that started the lab."""
@@ -87,13 +87,13 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
     joins the lab's manager namespace. Raises LabError: something missing on the
     machine, the name is taken, a daemon does not come up; nothing is left then.
     """
-    require_for(spec.overlay)
+    require_for(spec.overlay, foreign=spec.foreign)
     os.environ["PATH"] = search_path()
     began = time.monotonic()
     lock = _claim(spec)
     owner = None
     try:
-        _write(spec)
+        prepare.write(spec)
         owner = _launch(spec, lock)
     finally:
         if owner is None:
@@ -104,7 +104,7 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
         lab = attach(spec.name, owner=owner)
         progress(f"{spec.nodes} nodes, switch and manager", time.monotonic() - began)
         join(lab.inventory)
-        make_ready(lab.inventory, progress)
+        make_ready(lab.inventory, progress, foreign=spec.state if spec.foreign else None)
         if stay:
             lab = replace(lab, owner=owner.leave())
     except BaseException as error:
@@ -118,9 +118,9 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
     return lab
 
 
-def require_for(overlay: str) -> None:
+def require_for(overlay: str, *, foreign: bool = False) -> None:
     """Return when this machine has all that a lab with the overlay needs; LabError names what it lacks."""
-    require([*PROGRAMS, *OVERLAYS[overlay].needs])
+    require([*PROGRAMS, *OVERLAYS[overlay].needs, *(["sudo"] if foreign else [])])
     lacking = OVERLAYS[overlay].lacking()
     if lacking is not None:
         raise LabError(lacking)
@@ -148,6 +148,7 @@ def attach(name: str, *, owner: Owner | None = None) -> RunningLab:
         inventory=load(state / "inventory.yaml"),
         supervisor=facts["supervisor"],
         manager=facts["manager"],
+        desks=facts["desks"],
         nodes=facts["nodes"],
         owner=owner,
     )
@@ -276,38 +277,6 @@ def _claim(spec: LabSpec) -> int:
     return descriptor
 
 
-def _write(spec: LabSpec) -> None:
-    inventory = plan.inventory(spec)
-    runner_key = make_key(spec.state / "keys" / "runner", comment="flatnet-runner")
-    known = []
-    for node in inventory.nodes:
-        host_key = files.write_node(spec.state, inventory, node, runner_key)
-        known.append(f"{node.address} {host_key}")
-    (spec.state / "known_hosts").write_text("\n".join(known) + "\n")
-    nodes = [
-        {
-            "name": node.name,
-            "address": f"{node.address}/{spec.underlay.prefixlen}",
-            "init": ["runsvdir", "-P", "/etc/flatnet/service"],
-            "sysctls": {
-                # Docker closes FORWARD when it is the one to switch routing on (and never otherwise).
-                "net.ipv4.ip_forward": 0,
-                # Answers leave by the overlay, questions come by the underlay: loose (RFC 3704 §2.4).
-                "net.ipv4.conf.all.rp_filter": 2,
-                "net.ipv4.conf.default.rp_filter": 2,
-                "net.bridge.bridge-nf-call-iptables": 1,
-            },
-        }
-        for node in inventory.nodes
-    ]
-    document = {"name": spec.name, "nodes": nodes, "underlay": {"manager": str(spec.manager)}, "spec": _plain(spec)}
-    (spec.state / "plan.json").write_text(json.dumps(document, indent=1))
-
-
-def _plain(spec: LabSpec) -> dict[str, Any]:
-    return {key: str(value) if isinstance(value, IPv4Network) else value for key, value in asdict(spec).items()}
-
-
 def _launch(spec: LabSpec, lock: int) -> Owner:
     reader, writer = os.pipe()
     with open(spec.state / "supervisor.log", "ab") as log:
@@ -325,7 +294,7 @@ def _launch(spec: LabSpec, lock: int) -> Owner:
 
 
 def _await_state(spec: LabSpec, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the supervisor has made all namespaces; then write the inventory."""
+    """Wait until the supervisor has made all namespaces; then write the inventories."""
     ended = os.pidfd_open(process.pid)
     try:
         until = time.monotonic() + START_TIMEOUT_S
@@ -339,9 +308,7 @@ def _await_state(spec: LabSpec, process: subprocess.Popen[bytes]) -> None:
                 raise LabError(f"the lab's supervisor was not ready within {START_TIMEOUT_S:g} s")
     finally:
         os.close(ended)
-    facts = json.loads(place.read_text())
-    text = dump(plan.inventory(spec, manager_pid=facts["manager"], supervisor_pid=facts["supervisor"]))
-    (spec.state / "inventory.yaml").write_text(text)
+    prepare.write_inventories(spec, json.loads(place.read_text()))
 
 
 def _last_words(spec: LabSpec) -> str:

@@ -24,7 +24,7 @@ DISK = "/run/flatnet/disk"
 def become_node(entry: Mapping[str, Any], state: Path, trees: tuple[cgroups.Hierarchy, ...], wait: int) -> NoReturn:
     """Turn this process (PID 1 of fresh namespaces) into the node; ends in exec.
 
-    `wait` is a pipe on which a message arrives when the node's eth0 is plugged in.
+    `wait` is a pipe on which a message arrives when the node's cables are plugged in.
     Raises OSError when a mount fails.
     """
     log = os.open(state / "log" / "init.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -89,5 +89,7 @@ def _links(entry: Mapping[str, Any]) -> None:
         place = Path("/proc/sys") / key.replace(".", "/")
         if place.exists():
             place.write_text(str(value))
-    commands = ["link set lo up", f"address add {entry['address']} dev eth0", "link set eth0 up"]
+    commands = ["link set lo up"]
+    for cable in entry["cables"]:
+        commands += [f"address add {cable['address']} dev {cable['interface']}", f"link set {cable['interface']} up"]
     subprocess.run(["ip", "-batch", "-"], input="\n".join(commands) + "\n", text=True, check=True)

@@ -10,11 +10,12 @@ CPU_MHZ = 4000
 """What each node offers to the scheduler. Fixed: the lab's nodes share the machine's processors."""
 
 
-def nomad_configuration(inventory: Inventory, node: Node, endpoint: str) -> dict[str, Any]:
+def nomad_configuration(inventory: Inventory, node: Node, endpoint: str, *, raw_exec: bool = False) -> dict[str, Any]:
     """The agent's configuration on `node`, for Nomad's JSON reader; `endpoint` is its driver's Docker endpoint.
 
     Every node has a client; the inventory says which ones have a server too. The agents look for no updates and
-    send no reports. Images stay when a job ends, since the lab has no registry to pull them from again.
+    send no reports. Images stay when a job ends, since the lab has no registry to pull them from again. With `raw_exec`
+    jobs may run commands on the nodes as root.
     """
     settings = inventory.nomad
     assert settings is not None
@@ -41,6 +42,9 @@ def nomad_configuration(inventory: Inventory, node: Node, endpoint: str) -> dict
             "docker": {"config": {"endpoint": endpoint, "disable_log_collection": True, "gc": {"image": False}}}
         },
     }
+    if raw_exec:
+        configuration["client"]["options"]["driver.allowlist"] = "docker,raw_exec"
+        configuration["plugin"]["raw_exec"] = {"config": {"enabled": True}}
     if node.nomad_server:
         configuration["server"] = {"enabled": True, "bootstrap_expect": len(servers), "server_join": join}
     if inventory.consul is not None:

@@ -18,6 +18,8 @@ from lab.inventory import Commands, Consul, Inventory, Node, Nomad, Overlay, Pow
 from lab.overlays import OVERLAYS
 from lab.programs import find_program
 
+from . import foreign
+
 SV = "sv -w 20 {action} /etc/flatnet/service/{service}"
 MOST_NODES = 20
 CONSUL_SERVERS = 3
@@ -41,6 +43,8 @@ class LabSpec:
     subnet_prefix: int = 24
     nomad: bool = True
     """Nomad runs in it, where the machine has one: it takes longer to come than all the rest."""
+    foreign: bool = False
+    """It looks like somebody else's cluster (lab.embedded.foreign)."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):
@@ -55,6 +59,9 @@ class LabSpec:
             raise UsageError(f"underlay {self.underlay} overlaps the overlay range {self.range}")
         if self.underlay.num_addresses < self.nodes + 4:
             raise UsageError(f"underlay {self.underlay} has no room for {self.nodes} nodes")
+        for kind, network in (("underlay", self.underlay), ("overlay range", self.range)):
+            if self.foreign and network.overlaps(foreign.MANAGEMENT):
+                raise UsageError(f"{kind} {network} overlaps {foreign.MANAGEMENT}, a foreign lab's management network")
 
     @property
     def state(self) -> Path:
@@ -109,7 +116,7 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
         )
         for index, name in enumerate(spec.node_names())
     )
-    return Inventory(
+    made = Inventory(
         name=spec.name,
         kind="embedded",
         underlay=spec.underlay,
@@ -127,3 +134,4 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
             switch=Path(f"/proc/{supervisor_pid}/ns/net") if supervisor_pid else None,
         ),
     )
+    return foreign.own_inventory(made, spec.state) if spec.foreign else made

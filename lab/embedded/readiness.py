@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import consul
 import docker
@@ -22,15 +25,21 @@ from lab.overlays import adapter
 from lab.programs import find_program
 from lab.waiting import READY_TIMEOUT_S, wait_for
 
+from .acl import make_consul_tokens, make_nomad_tokens
+from .foreign import bastion_address
 from .preflight import NO_NOMAD
 
+BANNER_TIMEOUT_S = 2.0
 Progress = Callable[[str, float], None]
 BOOT_TIMEOUT_S = 100.0
 """Bound on an engine's start, seconds: it waits several times for a network plugin that runs in a container itself."""
 
 
-def make_ready(inventory: Inventory, progress: Progress) -> None:
-    """Bring a lab from bare nodes to a working cluster. Raises LabError naming what does not come."""
+def make_ready(inventory: Inventory, progress: Progress, *, foreign: Path | None = None) -> None:
+    """Bring a lab from bare nodes to a working cluster. Raises LabError naming what does not come.
+
+    `foreign`: the run directory of a lab with a foreign face; its Consul and Nomad get their policies and tokens.
+    """
     began = time.monotonic()
     cluster = ClusterAccess(inventory)
 
@@ -40,10 +49,14 @@ def make_ready(inventory: Inventory, progress: Progress) -> None:
     try:
         with ThreadPoolExecutor(max_workers=2) as pool:
             stop = threading.Event()
-            consul = pool.submit(_consul_ready, inventory, stop) if inventory.consul is not None else None
+            consul = pool.submit(_consul_ready, inventory, stop, foreign) if inventory.consul is not None else None
             try:
                 cluster.each(_ssh_ready)
                 report("ssh answers on every node")
+                if foreign is not None:
+                    _sshd_ready("bastion", bastion_address(inventory))
+                    cluster.each(lambda node: _sshd_ready(node.name, node.node.address))
+                    report("ssh for others answers on the bastion and on every node")
                 cluster.each(_docker_ready)
                 report("Docker answers on every node")
                 images = pool.submit(cluster.each, load_demo_image)
@@ -58,6 +71,8 @@ def make_ready(inventory: Inventory, progress: Progress) -> None:
                     consul.result()
                     report("Consul has a leader and all its voters")
                 if inventory.nomad is not None:
+                    if foreign is not None:
+                        make_nomad_tokens(inventory, foreign)
                     _nomad_ready(inventory)
                     report("Nomad has a leader, all its servers, and every client ready")
                 elif find_program("nomad") is None:
@@ -110,6 +125,19 @@ def _ssh_ready(node: NodeAccess) -> None:
     wait_for(f"node {node.name}: sshd", why_not)
 
 
+def _sshd_ready(machine: str, address: IPv4Address) -> None:
+    """Wait until an sshd sends its banner (RFC 4253 §4.2) at port 22."""
+
+    def why_not() -> str | None:
+        try:
+            with socket.create_connection((str(address), 22), timeout=BANNER_TIMEOUT_S) as connection:
+                return None if connection.recv(4) == b"SSH-" else "no banner"
+        except OSError as error:
+            return str(error)
+
+    wait_for(f"{machine}: sshd", why_not)
+
+
 def _docker_ready(node: NodeAccess, *, timeout_s: float = READY_TIMEOUT_S) -> None:
     socket_path = node.node.docker.removeprefix("unix://")
     script = f"until curl -sf --unix-socket {socket_path} http://docker/_ping >/dev/null; do sleep 0.02; done"
@@ -127,9 +155,11 @@ def load_demo_image(node: NodeAccess) -> None:
         raise HarnessError(f"node {node.name}: Docker refused the demo image: {reason}") from None
 
 
-def _consul_ready(inventory: Inventory, stop: threading.Event) -> None:
+def _consul_ready(inventory: Inventory, stop: threading.Event, foreign: Path | None) -> None:
     """Wait until one of Consul's servers lists all voters, a leader and all nodes."""
     assert inventory.consul is not None
+    if foreign is not None:
+        make_consul_tokens(inventory, foreign, stop.is_set)
     server = next(node for node in inventory.nodes if node.consul_server)
     client = consul_api.connect(server, inventory.consul, timeout_s=2)
 

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab.underlay import switch_port
+from lab.underlay import port_of
 
 from . import cgroups
 from .namespaces import (
@@ -42,7 +42,6 @@ from .namespaces import (
 )
 from .node import become_node
 
-BRIDGE = "lan"
 STAY = b"stay"
 """What the owner writes into the pipe so that the lab outlives it."""
 
@@ -98,7 +97,7 @@ class Supervisor:
         self.launcher = launcher
         self.trees = cgroups.hierarchies()
         self.nodes: dict[str, dict[str, int]] = {}
-        self.manager = 0
+        self.places: dict[str, int] = {}
         self.finished = False
 
     def run(self) -> int:
@@ -112,9 +111,11 @@ class Supervisor:
         os.set_blocking(ring, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(ring)
-        _ip(["link set lo up", f"link add {BRIDGE} type bridge forward_delay 0", f"link set {BRIDGE} up"])
-        self.manager = self._hold_namespace()
-        self._plug("manager", self.manager)
+        made = [f"link add {bridge} type bridge forward_delay 0" for bridge in self.plan["bridges"]]
+        _ip(["link set lo up", *made, *(f"link set {bridge} up" for bridge in self.plan["bridges"])])
+        for place in self.plan["places"]:
+            self.places[place["name"]] = pid = self._hold_namespace(place)
+            self._plug(place["name"], pid, place["bridge"])
         self._start([entry["name"] for entry in self.plan["nodes"]])
         control = self._listen()
         self._publish()
@@ -131,19 +132,18 @@ class Supervisor:
 
     # -- processes ---------------------------------------------------------
 
-    def _hold_namespace(self) -> int:
+    def _hold_namespace(self, place: Mapping[str, Any]) -> int:
         """Fork a process that only keeps a network namespace open; returns its pid outside."""
         receive, send = os.pipe()
         if os.fork() == 0:
             try:
                 _reset_signals()
                 unshare(CLONE_NEWNET)
-                underlay = self.plan["underlay"]
                 os.write(send, b"%d\n" % outer_pid())
                 os.close(send)
                 _wait_for_link("eth0")
-                _ip(["link set lo up", f"address add {underlay['manager']} dev eth0", "link set eth0 up"])
-                (self.state / "manager.ready").touch()
+                routes = [f"route add {route['to']} via {route['via']}" for route in place["routes"]]
+                _ip(["link set lo up", f"address add {place['address']} dev eth0", "link set eth0 up", *routes])
                 _close_all()
                 while True:
                     signal.pause()
@@ -155,13 +155,18 @@ class Supervisor:
     def _start(self, names: list[str]) -> None:
         started = []
         for name in names:
-            entry = next(item for item in self.plan["nodes"] if item["name"] == name)
+            entry = self._entry(name)
             started.append((name, entry, *self._fork_node(entry)))
-        for name, _, pids, go in started:
+        for name, entry, pids, go in started:
             self.nodes[name] = pids
-            self._plug(name, pids["outer"])
+            for cable in entry["cables"]:
+                self._plug(name, pids["outer"], cable["bridge"], cable["interface"])
             os.write(go, b"go")
             os.close(go)
+
+    def _entry(self, name: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = next(item for item in self.plan["nodes"] if item["name"] == name)
+        return found
 
     def _fork_node(self, entry: Mapping[str, Any]) -> tuple[dict[str, int], int]:
         """Fork a node that waits for its cable; its pids here and outside, and the go pipe."""
@@ -205,18 +210,18 @@ class Supervisor:
                     del self.nodes[name]
                     self._publish()
 
-    def _plug(self, name: str, pid: int) -> None:
-        """A cable from the switch to the network namespace of `pid` (as numbered outside), called eth0 there.
+    def _plug(self, name: str, pid: int, bridge: str, interface: str = "eth0") -> None:
+        """A cable from a bridge of the switch to the network namespace of `pid` (as numbered outside).
 
         The namespace is given as a path below /proc, which here is still the machine's. A plain number means
         different processes to different releases of iproute2: to the kernel, one of the caller's PID namespace;
         to iproute2 since 6.12, which opens /proc/NUMBER/ns/net itself, one of the machine's.
         """
-        port = switch_port(name)
+        port = port_of(name, bridge)
         _ip(
             [
-                f"link add {port} type veth peer name eth0 netns /proc/{pid}/ns/net",
-                f"link set {port} master {BRIDGE} up",
+                f"link add {port} type veth peer name {interface} netns /proc/{pid}/ns/net",
+                f"link set {port} master {bridge} up",
             ]
         )
 
@@ -225,7 +230,8 @@ class Supervisor:
     def _publish(self) -> None:
         facts = {
             "supervisor": outer_pid(),
-            "manager": self.manager,
+            "manager": self.places["manager"],
+            "desks": {name: pid for name, pid in self.places.items() if name != "manager"},
             "nodes": {name: pids["outer"] for name, pids in self.nodes.items()},
         }
         draft = self.state / "state.json.draft"
@@ -259,9 +265,8 @@ class Supervisor:
             pids = self.nodes.get(name)
             if pids is None:
                 return {"error": f"node {name!r} is not running"}
-            _ip(
-                [f"link delete {switch_port(name)}"]
-            )  # first, so that the node's daemons cannot tell their peers that they leave
+            # First, so that the node's daemons cannot tell their peers that they leave.
+            _ip([f"link delete {port_of(name, cable['bridge'])}" for cable in self._entry(name)["cables"]])
             os.kill(pids["inner"], signal.SIGKILL)
             os.waitpid(pids["inner"], 0)  # returns when the kernel has ended the whole node
             del self.nodes[name]

@@ -44,7 +44,7 @@ class Swarm(Overlay):
     capabilities = Capabilities(expose=False, subnets=True, restart=False)
 
     def network_of(self, subnet: str) -> str:
-        return f"flatnet-{subnet}"
+        return self.inventory.overlay.networks.get(subnet, f"flatnet-{subnet}")
 
     def deploy(self, cluster: ClusterAccess) -> None:
         """Make the first node the manager and the others workers: the quorum of managers is not under test."""

@@ -32,7 +32,7 @@ class Vxlan(Overlay):
     capabilities = Capabilities(expose=True, subnets=True)
 
     def network_of(self, subnet: str) -> str:
-        return f"flatnet-{subnet}"
+        return self.inventory.overlay.networks.get(subnet, f"flatnet-{subnet}")
 
     def bridge(self, subnet: str) -> str:
         """Name of the subnet's bridge on every node."""

@@ -1,0 +1,112 @@
+"""Writes what a lab starts from into its run directory: plan, keys, files of the machines, inventories."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from lab.inventory import Inventory, dump
+from lab.underlay import LAN
+
+from . import faces, files, foreign, plan
+from .credentials import Credentials, make_credentials
+from .keys import make_key
+from .plan import LabSpec
+
+SYSCTLS = {
+    # Docker closes FORWARD when it is the one to switch routing on (and never otherwise).
+    "net.ipv4.ip_forward": 0,
+    # Answers leave by the overlay, questions come by the underlay: loose (RFC 3704 §2.4).
+    "net.ipv4.conf.all.rp_filter": 2,
+    "net.ipv4.conf.default.rp_filter": 2,
+    "net.bridge.bridge-nf-call-iptables": 1,
+}
+OUTSIDE = "mgmt"
+"""The bridge of a foreign lab's management network."""
+
+
+def write(spec: LabSpec) -> None:
+    """Write everything that the supervisor and the machines read when they start."""
+    mask = os.umask(0o022)  # users of a foreign lab's machines read some of it
+    try:
+        _write(spec)
+    finally:
+        os.umask(mask)
+
+
+def _write(spec: LabSpec) -> None:
+    inventory = plan.inventory(spec)
+    credentials = make_credentials(spec.state) if spec.foreign else None
+    runner_key = make_key(spec.state / "keys" / "runner", comment="flatnet-runner")
+    known = []
+    for node in inventory.nodes:
+        host_key = files.write_node(spec.state, inventory, node, runner_key, credentials)
+        known.append(f"{node.address} {host_key}")
+        if node.ssh.port is not None:
+            known.append(f"[{node.address}]:{node.ssh.port} {host_key}")
+    machines = [
+        _machine(node.name, {"eth0": (LAN, f"{node.address}/{spec.underlay.prefixlen}")}, SYSCTLS)
+        for node in inventory.nodes
+    ]
+    places = [_place("manager", LAN, str(spec.manager))]
+    if credentials is not None:
+        known.append(_bastion(spec, inventory, credentials, machines))
+        through = {"to": str(spec.underlay), "via": str(foreign.BASTION_OUTSIDE.ip)}
+        places += [_place(desk.name, OUTSIDE, str(desk.address), through) for desk in foreign.DESKS.values()]
+    (spec.state / "known_hosts").write_text("\n".join(known) + "\n")
+    document = {
+        "name": spec.name,
+        "bridges": [LAN, OUTSIDE] if spec.foreign else [LAN],
+        "nodes": machines,
+        "places": places,
+        "spec": _plain(spec),
+    }
+    (spec.state / "plan.json").write_text(json.dumps(document, indent=1))
+
+
+def _machine(name: str, cables: Mapping[str, tuple[str, str]], sysctls: Mapping[str, int]) -> dict[str, Any]:
+    """What the supervisor makes a machine from. `cables`: {interface: (bridge, address with prefix)}."""
+    return {
+        "name": name,
+        "cables": [
+            {"interface": interface, "bridge": bridge, "address": address}
+            for interface, (bridge, address) in cables.items()
+        ],
+        "init": ["runsvdir", "-P", "/etc/flatnet/service"],
+        "sysctls": dict(sysctls),
+    }
+
+
+def _place(name: str, bridge: str, address: str, *routes: Mapping[str, str]) -> dict[str, Any]:
+    """A network namespace on a bridge without processes of its own, from which a runner reaches the cluster."""
+    return {"name": name, "bridge": bridge, "address": address, "routes": list(routes)}
+
+
+def _bastion(spec: LabSpec, inventory: Inventory, credentials: Credentials, machines: list[dict[str, Any]]) -> str:
+    """Add the bastion to the machines, and write its files; its line of known_hosts."""
+    inside = foreign.bastion_address(inventory)
+    host_key = files.write_bastion(spec.state, inventory, spec.manager.ip, credentials)
+    cables = {
+        "eth0": (LAN, f"{inside}/{spec.underlay.prefixlen}"),
+        "eth1": (OUTSIDE, str(foreign.BASTION_OUTSIDE)),
+    }
+    machines.append(_machine(foreign.BASTION, cables, {}))
+    return f"{foreign.BASTION},{inside},{foreign.BASTION_OUTSIDE.ip} {host_key}"
+
+
+def _plain(spec: LabSpec) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, IPv4Network) else value for key, value in asdict(spec).items()}
+
+
+def write_inventories(spec: LabSpec, facts: Mapping[str, Any]) -> None:
+    """Write the lab's own inventory, and the cluster files of a foreign lab's faces, with the pids of `facts`."""
+    own = plan.inventory(spec, manager_pid=facts["manager"], supervisor_pid=facts["supervisor"])
+    (spec.state / "inventory.yaml").write_text(dump(own))
+    if spec.foreign:
+        namespaces = {name: Path(f"/proc/{pid}/ns/net") for name, pid in facts["desks"].items()}
+        faces.write(own, spec.state, namespaces)
