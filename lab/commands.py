@@ -20,7 +20,7 @@ from .embedded.readiness import boot
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
 from .inventory.model import dump
-from .overlays import OVERLAYS
+from .overlays import IN_LABS
 from .version import read_version
 
 
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     made = command("up", _up, "make a lab that stays until `down`")
     named(made)
     made.add_argument("--nodes", type=int, default=3, metavar="N")
-    made.add_argument("--overlay", default="vxlan", metavar="NAME", help=", ".join(sorted(OVERLAYS)))
+    made.add_argument("--overlay", default="vxlan", metavar="NAME", help=", ".join(sorted(IN_LABS)))
     made.add_argument("--underlay", type=_network, default=IPv4Network("192.168.56.0/24"), metavar="CIDR")
     made.add_argument("--range", type=_network, default=IPv4Network("10.32.0.0/16"), metavar="CIDR")
     made.add_argument("--subnet-prefix", type=int, default=24, metavar="BITS")
@@ -144,7 +144,7 @@ def _down(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     for lab in embedded.running_labs():
         overlay = lab.inventory.overlay
-        print(f"{lab.name}: {overlay.name} {overlay.range}, nodes {', '.join(lab.nodes)}")
+        print(f"{lab.name}: {overlay.name} {overlay.span}, nodes {', '.join(lab.nodes)}")
 
 
 def _node_pid(options: argparse.Namespace) -> int:
@@ -175,7 +175,7 @@ def _inventory(options: argparse.Namespace) -> None:
 
 def _doctor(options: argparse.Namespace) -> int:
     findings = [*examine(), Finding("program nomad", find_program("nomad") is not None, NO_NOMAD, fatal=False)]
-    for name, kind in sorted(OVERLAYS.items()):
+    for name, kind in sorted(IN_LABS.items()):
         lacking = kind.lacking()
         findings.append(Finding(f"overlay {name}", lacking is None, lacking or "", fatal=False))
     for finding in findings:
