@@ -40,7 +40,7 @@ KINDS = {
     "docker-swarm": BRIDGED,
 }
 """For each overlay, the links that it has per subnet: {role: kind of interface, as the kernel names it}."""
-BY_NAME = {
+BY_NAME: dict[str, tuple[str, dict[str, str | int | bool]]] = {
     "docker-vxlan": ("vxlan", {"expose": "bridge", "mtu": 1450}),
     "docker-swarm": ("swarm", {"driver": "overlay", "mtu": 1450}),
 }
@@ -81,7 +81,7 @@ def skip_unless_available(overlay: str) -> None:
 def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """A new lab of two nodes with the overlay."""
     run_dir, name = tmp_path_factory.mktemp("run"), request.param
-    made_of, options = BY_NAME.get(name, (name, None))
+    made_of, options = BY_NAME.get(name, (name, {}))
     skip_unless_available(made_of)
     up = lab_command("up", "--lab", name, "--overlay", made_of, "--nodes", str(NODES), "--no-nomad", run_dir=run_dir)
     assert up.returncode == 0, up.stdout + up.stderr
@@ -89,7 +89,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         patch.setenv("FLATNET_RUN", str(run_dir))
         try:
             inventory, chosen = embedded.attach(name).inventory, ("--lab", name)
-            if options is not None:
+            if options:
                 inventory = by_name(inventory, options)
                 file = run_dir / "cluster.yaml"
                 file.write_text(dump(inventory))
