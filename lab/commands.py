@@ -19,6 +19,7 @@ from .embedded.preflight import NO_NOMAD, Finding, examine
 from .embedded.readiness import boot
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
+from .inquiries import add_commands
 from .inventory.model import dump
 from .overlays import IN_LABS
 from .version import read_version
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     made = command("fetch", _fetch, "download what no package has into the cache, and verify it")
     made.add_argument("what", choices=("nomad", "weave"))
     made.add_argument("--from", dest="source", metavar="DIR|URL", help="take the files from there")
+    add_commands(command)
     command("sweep", _sweep, "remove what dead labs left behind (names only)")
     for name, text in (
         ("power-off", "take a node away at once"),
