@@ -15,9 +15,8 @@ import requests
 
 from lab.access import nomad as nomad_api
 from lab.access.cluster import ClusterAccess, NodeAccess
-from lab.embedded.images import DEMO_IMAGE
-from lab.embedded.readiness import load_demo_image
 from lab.errors import HarnessError
+from lab.images import DEMO_IMAGE, demo_image
 from lab.overlays import Overlay, sandbox
 
 from . import facts, judging, services
@@ -140,7 +139,7 @@ def _start_container(node: NodeAccess) -> list[Finding]:
     try:
         made = _create(node)
     except docker.errors.ImageNotFound:
-        load_demo_image(node)
+        node.docker.images.load(demo_image())
         made = _create(node)
     try:
         made.start()

@@ -52,7 +52,7 @@ def judge_host(node: Node, facts: HostFacts) -> list[Finding]:
         seen = "not known" if facts.uid is None else str(facts.uid)
         wrong = f"commands do not run as root there (user number {seen})"
         found.append(problem(where, wrong, "use root, or `become: sudo` or `become: docker`"))
-    if facts.python is None or facts.python < OLDEST_PYTHON:
+    if node.agent_image is None and (facts.python is None or facts.python < OLDEST_PYTHON):
         seen = "none" if facts.python is None else "{}.{}".format(*facts.python)
         wrong = f"has no Python 3.6 or newer as python3 ({seen})"
         found.append(problem(where, wrong, "install it, or write the `agent_image` of one that has it"))
