@@ -20,7 +20,8 @@ from .embedded.preflight import NO_NOMAD, Finding, examine
 from .embedded.readiness import boot
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
-from .overlays import OVERLAYS
+from .inquiries import add_commands
+from .overlays import IN_LABS
 from .version import read_version
 
 
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     made = command("up", _up, "make a lab that stays until `down`")
     named(made)
     made.add_argument("--nodes", type=int, default=3, metavar="N")
-    made.add_argument("--overlay", default="vxlan", metavar="NAME", help=", ".join(sorted(OVERLAYS)))
+    made.add_argument("--overlay", default="vxlan", metavar="NAME", help=", ".join(sorted(IN_LABS)))
     made.add_argument("--underlay", type=_network, default=IPv4Network("192.168.56.0/24"), metavar="CIDR")
     made.add_argument("--range", type=_network, default=IPv4Network("10.32.0.0/16"), metavar="CIDR")
     made.add_argument("--subnet-prefix", type=int, default=24, metavar="BITS")
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     made = command("fetch", _fetch, "download what no package has into the cache, and verify it")
     made.add_argument("what", choices=("nomad", "weave"))
     made.add_argument("--from", dest="source", metavar="DIR|URL", help="take the files from there")
+    add_commands(command)
     command("sweep", _sweep, "remove what dead labs left behind (names only)")
     for name, text in (
         ("power-off", "take a node away at once"),
@@ -148,7 +150,7 @@ def _down(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     for lab in embedded.running_labs():
         overlay = lab.inventory.overlay
-        print(f"{lab.name}: {overlay.name} {overlay.range}, nodes {', '.join(lab.nodes)}")
+        print(f"{lab.name}: {overlay.name} {overlay.span}, nodes {', '.join(lab.nodes)}")
 
 
 def _node_pid(options: argparse.Namespace) -> int:
@@ -182,7 +184,7 @@ def _inventory(options: argparse.Namespace) -> None:
 
 def _doctor(options: argparse.Namespace) -> int:
     findings = [*examine(), Finding("program nomad", find_program("nomad") is not None, NO_NOMAD, fatal=False)]
-    for name, kind in sorted(OVERLAYS.items()):
+    for name, kind in sorted(IN_LABS.items()):
         lacking = kind.lacking()
         findings.append(Finding(f"overlay {name}", lacking is None, lacking or "", fatal=False))
     for finding in findings:

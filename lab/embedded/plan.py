@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lab.errors import UsageError
 from lab.inventory import Commands, Consul, Inventory, Node, Nomad, Overlay, Power, Runner, Ssh
-from lab.overlays import OVERLAYS
+from lab.overlays import IN_LABS, OVERLAYS
 from lab.programs import find_program
 
 from . import foreign
@@ -51,8 +51,9 @@ class LabSpec:
             raise UsageError(f"lab name {self.name!r}: use 1 to 16 of a-z, 0-9 and '-', beginning with a letter")
         if not 1 <= self.nodes <= MOST_NODES:
             raise UsageError(f"--nodes {self.nodes}: a lab has 1 to {MOST_NODES} nodes")
-        if self.overlay not in OVERLAYS:
-            raise UsageError(f"--overlay {self.overlay}: unknown; there are: {', '.join(sorted(OVERLAYS))}")
+        if self.overlay not in IN_LABS:
+            lacking = OVERLAYS[self.overlay].lacking() if self.overlay in OVERLAYS else None
+            raise UsageError(lacking or f"--overlay {self.overlay}: unknown; there are: {', '.join(sorted(IN_LABS))}")
         if not 18 <= self.subnet_prefix <= 26:
             raise UsageError(f"--subnet-prefix {self.subnet_prefix}: choose 18 to 26")
         if self.underlay.overlaps(self.range):

@@ -83,8 +83,8 @@ class Site:
 
     @property
     def range(self) -> str:
-        """The overlay's whole range."""
-        return str(self.inventory.overlay.range)
+        """The overlay's whole range, or the network that holds all its subnets."""
+        return str(self.inventory.overlay.span)
 
     @property
     def subnets(self) -> list[str]:

@@ -136,14 +136,31 @@ class Node(_Strict):
 
 
 class Overlay(_Strict):
-    """The container network: the name of its adapter, its range, and the subnets within it."""
+    """The container network: the name of its adapter, its subnets, and the range that holds them if there is one."""
 
     name: str
-    range: Network
+    range: Network | None = None
+    """The network that all its addresses belong to; leave it out where the subnets are scattered."""
     subnets: dict[Name, Network] = Field(min_length=1)
     networks: dict[Name, DockerName] = {}
     """The Docker network of a subnet, where its name is not the adapter's default."""
     options: dict[str, str | int | bool] = {}
+    """What else the adapter has to know; each adapter has its own."""
+
+    @property
+    def ranges(self) -> tuple[IPv4Network, ...]:
+        """The networks that hold every address of the overlay and no other: its range, else its subnets."""
+        return tuple(self.subnets.values()) if self.range is None else (self.range,)
+
+    @property
+    def span(self) -> IPv4Network:
+        """One network that holds all of it: its range, else the smallest that does, which may hold more."""
+        if self.range is not None:
+            return self.range
+        first, *others = self.subnets.values()
+        while not all(subnet.subnet_of(first) for subnet in others):
+            first = first.supernet()
+        return first
 
 
 class Service(_Strict):
@@ -220,9 +237,10 @@ class Inventory(_Strict):
                 known = ", ".join(self.overlay.subnets)
                 raise ValueError(f"overlay.networks.{name}: is not a subnet; overlay.subnets has: {known}")
         for name, subnet in subnets:
-            if not subnet.subnet_of(self.overlay.range):
+            if self.overlay.range is not None and not subnet.subnet_of(self.overlay.range):
                 raise ValueError(
-                    f"overlay.subnets.{name}: {subnet} is not within overlay.range {self.overlay.range}; choose another"
+                    f"overlay.subnets.{name}: {subnet} is not within overlay.range {self.overlay.range}; "
+                    "choose another, or leave overlay.range out"
                 )
         for index, (name, subnet) in enumerate(subnets):
             for other, taken in subnets[:index]:
@@ -230,15 +248,22 @@ class Inventory(_Strict):
                     raise ValueError(
                         f"overlay.subnets.{name}: {subnet} overlaps overlay.subnets.{other} {taken}; keep them apart"
                     )
-        for node in self.nodes:
-            if node.address in self.overlay.range:
-                raise ValueError(
-                    f"nodes.{node.name}.address: {node.address} lies inside overlay.range {self.overlay.range}; "
-                    "give the node's address on the underlay"
-                )
-        if self.underlay is not None and self.underlay.overlaps(self.overlay.range):
-            raise ValueError(f"underlay: {self.underlay} overlaps overlay.range {self.overlay.range}; keep them apart")
+        self._apart()
         return self
+
+    def _apart(self) -> None:
+        """Raise ValueError when the overlay holds a node's address, or overlaps the underlay."""
+        declared = self.overlay.range
+        parts = {f"overlay.subnets.{name}": subnet for name, subnet in self.overlay.subnets.items()}
+        for key, network in (parts if declared is None else {"overlay.range": declared}).items():
+            for node in self.nodes:
+                if node.address in network:
+                    raise ValueError(
+                        f"nodes.{node.name}.address: {node.address} lies inside {key} {network}; "
+                        "give the node's address on the underlay"
+                    )
+            if self.underlay is not None and self.underlay.overlaps(network):
+                raise ValueError(f"underlay: {self.underlay} overlaps {key} {network}; keep them apart")
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises KeyError, which lists the names."""

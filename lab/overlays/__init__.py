@@ -6,17 +6,20 @@ from lab.inventory import Inventory
 
 from ..errors import UsageError
 from .base import Capabilities, Link, Overlay, Peer
+from .docker import Docker
 from .swarm import Swarm
 from .vxlan import Vxlan
 from .weave import WeavePlugin, WeaveProxy
 
-OVERLAYS: dict[str, type[Overlay]] = {kind.name: kind for kind in (Vxlan, Swarm, WeavePlugin, WeaveProxy)}
+OVERLAYS: dict[str, type[Overlay]] = {kind.name: kind for kind in (Vxlan, Swarm, WeavePlugin, WeaveProxy, Docker)}
+IN_LABS: dict[str, type[Overlay]] = {name: kind for name, kind in OVERLAYS.items() if kind.made_by_labs}
+"""Those that an embedded lab can have."""
 
-__all__ = ["OVERLAYS", "Capabilities", "Link", "Overlay", "Peer", "adapter"]
+__all__ = ["IN_LABS", "OVERLAYS", "Capabilities", "Link", "Overlay", "Peer", "adapter"]
 
 
 def adapter(inventory: Inventory) -> Overlay:
-    """The adapter of the inventory's overlay. Raises UsageError for an unknown name."""
+    """The adapter of the inventory's overlay. Raises UsageError for an unknown name, and for wrong options."""
     name = inventory.overlay.name
     if name not in OVERLAYS:
         raise UsageError(f"overlay.name: {name!r} is unknown; there are: {', '.join(sorted(OVERLAYS))}")

@@ -6,16 +6,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import docker
 
 from lab.inventory import Inventory, Node
 
-from ..errors import HarnessError
+from ..errors import HarnessError, UsageError
+from .options import Option, wrong_options
 
 if TYPE_CHECKING:
     from lab.access.cluster import ClusterAccess, NodeAccess
+
+V = TypeVar("V", str, int, bool)
+MIN_MTU = 68
+"""The smallest MTU of an IPv4 link, bytes (RFC 791)."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Capabilities:
     """A node's part in it can be stopped and started while the Docker engine runs on."""
     proxy: bool = False
     """Containers join it through a proxy of the Docker API."""
+    peers: bool = True
+    """The overlay on a node knows the other nodes (`peers`)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,12 @@ class Overlay(ABC):
     """The adapter of one kind of container network, for the nodes of one inventory."""
 
     name: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    options: ClassVar[tuple[Option, ...]] = ()
+    """What `overlay.options` can hold for it."""
+    named_networks: ClassVar[bool] = True
+    """Its subnets are Docker networks, whose names `overlay.networks` can give."""
+    made_by_labs: ClassVar[bool] = True
+    """An embedded lab can have it."""
     bridge_filtering: ClassVar[bool | None] = None
     """Whether bridged packets have to pass iptables (net.bridge.bridge-nf-call-iptables); None: either will do."""
     needs: ClassVar[tuple[str, ...]] = ()
@@ -75,8 +87,25 @@ class Overlay(ABC):
         return {}
 
     def __init__(self, inventory: Inventory) -> None:
+        """Raises UsageError when the inventory gives the adapter options or networks that it does not have."""
         self.inventory = inventory
         self.subnets = inventory.overlay.subnets
+        self.networks = inventory.overlay.networks
+        if wrong := wrong_options(self.name, self.options, inventory.overlay.options, self.subnets):
+            raise UsageError(wrong)
+        if self.networks and not self.named_networks:
+            raise UsageError(f"overlay.networks: containers join {self.name} without a Docker network; leave it out")
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What the overlay can do, as the adapter or the cluster file declares it."""
+
+    def option(self, key: str, default: V) -> V:
+        """The value of an option of the cluster file."""
+        value = self.inventory.overlay.options.get(key, default)
+        assert isinstance(value, type(default))
+        return value
 
     @abstractmethod
     def deploy(self, cluster: ClusterAccess) -> None:
@@ -169,8 +198,8 @@ class Overlay(ABC):
         return True
 
     @abstractmethod
-    def mtu(self, subnet: str) -> int:
-        """MTU of a container's interface, bytes."""
+    def mtu(self, subnet: str) -> int | None:
+        """MTU of a container's interface, bytes; None where nothing declares it."""
 
     def hops(self) -> int:
         """Number of routers between two containers of one subnet; 0: they share one L2 network."""

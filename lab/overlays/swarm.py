@@ -20,7 +20,9 @@ from lab.images import DEMO_IMAGE
 
 from ..errors import HarnessError, LabError
 from ..waiting import wait_for
-from .base import Capabilities, Link, Overlay, Peer
+from . import sandbox
+from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
+from .options import Option
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -32,9 +34,6 @@ OVERHEAD = 50
 """Outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8 bytes (RFC 7348 §5)."""
 POOLS = ("10.0.0.0/16", "10.253.0.0/16", "172.30.0.0/16")
 """Candidates for swarm's own ingress network; the first that overlaps nothing is taken."""
-GOSSIP_S = 10
-"""How long to wait until a node has learned of a new container by gossip, seconds."""
-SANDBOXES = "/var/run/docker/netns"
 
 
 class Swarm(Overlay):
@@ -42,9 +41,10 @@ class Swarm(Overlay):
 
     name = "swarm"
     capabilities = Capabilities(expose=False, subnets=True, restart=False)
+    options = (Option("mtu", int, least=MIN_MTU),)
 
     def network_of(self, subnet: str) -> str:
-        return self.inventory.overlay.networks.get(subnet, f"flatnet-{subnet}")
+        return self.networks.get(subnet, f"flatnet-{subnet}")
 
     def deploy(self, cluster: ClusterAccess) -> None:
         """Make the first node the manager and the others workers: the quorum of managers is not under test."""
@@ -61,12 +61,12 @@ class Swarm(Overlay):
             self._create_network(first, subnet)
 
     def _pool(self) -> IPv4Network:
-        taken = [self.inventory.overlay.range] + [network for network in [self.inventory.underlay] if network]
+        taken = [*self.inventory.overlay.ranges] + [network for network in [self.inventory.underlay] if network]
         for pool in map(IPv4Network, POOLS):
             if not any(pool.overlaps(network) for network in taken):
                 return pool
         raise LabError(
-            f"overlay.range {self.inventory.overlay.range}: no room beside it for swarm's ingress network; "
+            f"overlay.range {self.inventory.overlay.span}: no room beside it for swarm's ingress network; "
             f"choose one that leaves one of {', '.join(POOLS)} free"
         )
 
@@ -163,69 +163,26 @@ class Swarm(Overlay):
 
     def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
         """The nodes in this node's NetworkDB, all of which share the ingress network, where there is one."""
-        known = {peer["IP"] for network in self._networks(node) for peer in network.get("Peers") or ()}
-        return tuple(
-            Peer(
-                name=peer.name,
-                address=peer.address,
-                established=str(peer.address) in known,
-                detail="in the gossip of the swarm's networks"
-                if str(peer.address) in known
-                else "not in the gossip of any network of the swarm",
-            )
-            for peer in self.inventory.nodes
-            if peer.name != node.name
-        )
-
-    def _networks(self, node: NodeAccess) -> list[dict[str, Any]]:
-        try:
-            listed = node.docker.api.networks(filters={"scope": "swarm"})
-            found = [node.docker.api.inspect_network(network["Id"]) for network in listed]
-        except docker.errors.DockerException as error:
-            raise HarnessError(f"node {node.name}: Docker: {error}") from None
-        ingress = [network for network in found if network["Ingress"]]
-        names = {self.network_of(subnet) for subnet in self.subnets}
-        return ingress or [network for network in found if network["Name"] in names]
+        return sandbox.gossip_peers(self.inventory, node, [self.network_of(subnet) for subnet in self.subnets])
 
     def mtu(self, subnet: str) -> int:
-        return 1500 - OVERHEAD
+        return int(self.option("mtu", 1500 - OVERHEAD))
 
     def links(self, node: NodeAccess) -> dict[str, Link]:
-        found = {}
+        found: dict[str, Link] = {}
         for subnet in self.subnets:
             netns = self._netns_of(node, subnet)
             if netns is not None:
-                found[f"bridge {subnet}"] = Link("br0", netns)
-                found[f"tunnel {subnet}"] = Link("vxlan0", netns)
+                found |= sandbox.links(subnet, netns)
         return {**found, "NIC": Link(node.node.interface)}
 
     def _netns_of(self, node: NodeAccess, subnet: str) -> str | None:
-        """Path of the namespace with bridge and tunnel; None while no container of the node is in the network."""
-        for network in node.docker.api.networks(names=[self.network_of(subnet)]):
-            if network["Name"] == self.network_of(subnet):
-                netns = f"{SANDBOXES}/1-{network['Id'][:10]}"
-                return netns if node.run(f"if [ -e {netns} ]; then echo there; fi").stdout else None
-        return None
+        network = sandbox.inspect(node, self.network_of(subnet))
+        return None if network is None else sandbox.netns_of(node, network["Id"])
 
     def wait_until_known(self, node: NodeAccess, subnet: str, addresses: Collection[str]) -> bool:
         """Wait until the network's neighbour table has every address; Docker adds one when gossip brings it."""
-        netns = self._netns_of(node, subnet)
-        if netns is None or not addresses:
-            return True
-        show_entry = f"nsenter --net={netns} ip neighbour show to $address"
-        script = [
-            "set -e",
-            f"until=$(($(date +%s) + {GOSSIP_S}))",
-            f"for address in {' '.join(addresses)}; do",
-            "while :; do",
-            f"entry=$({show_entry})",
-            'if [ -n "$entry" ]; then break; fi',
-            "if [ $(date +%s) -ge $until ]; then echo late; exit; fi",
-            "sleep 0.02",
-            "done",
-            "done",
-        ]
-        return not node.run("\n".join(script), timeout_s=GOSSIP_S * 2).stdout
+        return sandbox.wait_until_known(node, self._netns_of(node, subnet), addresses)
 
 
 def _anchor_name(subnet: str) -> str:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from docker.types import IPAMConfig, IPAMPool
 
 from ..errors import LabError
-from .base import Capabilities, Link, Overlay, Peer
+from . import legs, sandbox
+from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
+from .options import Option
 
 if TYPE_CHECKING:
     from lab.access.cluster import ClusterAccess, NodeAccess
@@ -29,18 +31,33 @@ class Vxlan(Overlay):
     """The adapter of kernel VXLAN: static flood lists, a learning FDB, and no daemon."""
 
     name = "vxlan"
-    capabilities = Capabilities(expose=True, subnets=True)
+    options = (
+        Option("bridge", str, each_subnet=True),
+        Option("tunnel", str, each_subnet=True),
+        Option("vni", int, each_subnet=True),
+        Option("port", int, least=1),
+        Option("mtu", int, least=MIN_MTU),
+        Option("restart", bool),
+    )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(expose=True, subnets=True, restart=self.option("restart", True))
 
     def network_of(self, subnet: str) -> str:
-        return self.inventory.overlay.networks.get(subnet, f"flatnet-{subnet}")
+        return self.networks.get(subnet, f"flatnet-{subnet}")
 
     def bridge(self, subnet: str) -> str:
         """Name of the subnet's bridge on every node."""
-        return f"fn-{subnet}"[:15]
+        return self.option(f"bridge.{subnet}", f"fn-{subnet}"[:15])
 
     def tunnel(self, subnet: str) -> str:
         """Name of the subnet's VXLAN interface on every node."""
-        return f"vx-{subnet}"[:15]
+        return self.option(f"tunnel.{subnet}", f"vx-{subnet}"[:15])
+
+    def vni(self, subnet: str) -> int:
+        """The subnet's VXLAN network identifier."""
+        return self.option(f"vni.{subnet}", FIRST_VNI + list(self.subnets).index(subnet))
 
     def _index(self, node: NodeAccess) -> int:
         return [peer.name for peer in self.inventory.nodes].index(node.name)
@@ -95,11 +112,11 @@ class Vxlan(Overlay):
     def start(self, node: NodeAccess) -> None:
         """Make the tunnels with their flood lists; the bridges are made by Docker."""
         script = ["set -e"]
-        for number, subnet in enumerate(self.subnets):
+        for subnet in self.subnets:
             tunnel = self.tunnel(subnet)
             script += [
                 f"if [ ! -e /sys/class/net/{tunnel} ]; then",
-                f"ip link add {tunnel} type vxlan id {FIRST_VNI + number} dstport {UDP_PORT}"
+                f"ip link add {tunnel} type vxlan id {self.vni(subnet)} dstport {self.option('port', UDP_PORT)}"
                 f" local {node.address} dev {node.node.interface}",
                 f"ip link set {tunnel} mtu {self.mtu(subnet)} master {self.bridge(subnet)} up",
                 *(
@@ -134,20 +151,16 @@ class Vxlan(Overlay):
         return {"network": self.network_of(subnet)}
 
     def expose(self, node: NodeAccess, subnet: str) -> None:
-        address = self.gateway(subnet, self._index(node))
-        node.run(["ip", "address", "replace", str(address), "dev", self.bridge(subnet)])
+        """Give the subnet's bridge the address that the node's engine gives its containers as their gateway."""
+        network = sandbox.inspect(node, self.network_of(subnet)) or {}
+        address = legs.gateway_of(network, self.subnets[subnet]) or self.gateway(subnet, self._index(node))
+        legs.give(node, self.bridge(subnet), address)
 
     def hide(self, node: NodeAccess, subnet: str) -> None:
-        node.run(["ip", "address", "flush", "dev", self.bridge(subnet), "scope", "global"])
+        legs.take(node, self.bridge(subnet), self.subnets[subnet])
 
     def exposed(self, node: NodeAccess, subnet: str) -> IPv4Address | None:
-        found = json.loads(node.run(["ip", "-json", "-4", "address", "show", "dev", self.bridge(subnet)]).stdout)
-        for link in found:
-            for entry in link.get("addr_info", []):
-                address = IPv4Address(entry["local"])
-                if address in self.subnets[subnet]:
-                    return address
-        return None
+        return legs.own_address(node, self.subnets[subnet], self.bridge(subnet))
 
     def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
         """The other nodes; established are those that are in the flood list of every subnet's tunnel."""
@@ -170,7 +183,7 @@ class Vxlan(Overlay):
         )
 
     def mtu(self, subnet: str) -> int:
-        return 1500 - OVERHEAD
+        return self.option("mtu", 1500 - OVERHEAD)
 
     def links(self, node: NodeAccess) -> dict[str, Link]:
         found = {}

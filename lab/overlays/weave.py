@@ -3,7 +3,7 @@
 On a node the adapter uses only Weave's own script and its local HTTP API, both over SSH, so it also
 works on a cluster where Weave already runs. `overlay.options` of the inventory: `command` (the script,
 default `weave`), `api` (default 127.0.0.1:6784) and `mtu` (of a container's interface, bytes; default
-1376, Weave's choice for its fast datapath).
+1376, Weave's choice for its fast datapath). The plugin's network is `weave`, or what `overlay.networks` says.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from lab.programs import cache
 
 from ..errors import HarnessError
 from ..waiting import wait_for
-from .base import Capabilities, Link, Overlay, Peer
+from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
+from .options import Option
 
 if TYPE_CHECKING:
     from lab.access.cluster import ClusterAccess, NodeAccess
@@ -101,6 +102,7 @@ class Weave(Overlay):
     """What plugin and proxy have in common: the router, its bridge, and how nodes are exposed."""
 
     capabilities = Capabilities(expose=True, subnets=True)
+    options = (Option("command", str), Option("api", str), Option("mtu", int, least=MIN_MTU))
     packet_filter = "legacy"
 
     @classmethod
@@ -126,12 +128,12 @@ class Weave(Overlay):
 
     def _weave(self, node: NodeAccess, *words: str) -> str:
         """Run Weave's script on the node, and return its output. Raises HarnessError when it fails."""
-        command = str(self.inventory.overlay.options.get("command", "weave"))
+        command = str(self.option("command", "weave"))
         return node.run(f"{command} {shlex.join(words)}", timeout_s=COMMAND_TIMEOUT_S).stdout
 
     def _http_get(self, node: NodeAccess, path: str) -> str:
         """The answer of Weave's HTTP API on the node. Raises HarnessError when there is none, or an HTTP error."""
-        api = self.inventory.overlay.options.get("api", "127.0.0.1:6784")
+        api = self.option("api", "127.0.0.1:6784")
         return node.run(["python3", "-c", _HTTP_GET, f"http://{api}{path}"]).stdout
 
     def report(self, node: NodeAccess) -> dict[str, Any]:
@@ -153,7 +155,7 @@ class Weave(Overlay):
             "launch",
             "--no-dns",
             f"--name=00:00:00:00:00:{index + 1:02x}",
-            f"--ipalloc-range={self.inventory.overlay.range}",
+            f"--ipalloc-range={self.inventory.overlay.span}",
             f"--ipalloc-default-subnet={self.subnets[self.inventory.default_subnet]}",
             *(str(peer.address) for peer in self.inventory.nodes if peer.name != node.name),
         )
@@ -240,7 +242,7 @@ class Weave(Overlay):
         )
 
     def mtu(self, subnet: str) -> int:
-        return int(self.inventory.overlay.options.get("mtu", FAST_MTU))
+        return int(self.option("mtu", FAST_MTU))
 
     def links(self, node: NodeAccess) -> dict[str, Link]:
         """One bridge for all subnets, to which the router is connected by `vethwe-bridge`."""
@@ -257,11 +259,11 @@ class WeavePlugin(Weave):
     name = "weave-plugin"
 
     def network_of(self, subnet: str) -> str:
-        return "weave"
+        return self.networks.get(subnet, "weave")
 
     def attach(self, subnet: str) -> dict[str, Any]:
         asked = {} if subnet == self.inventory.default_subnet else {"WEAVE_CIDR": f"net:{self.subnets[subnet]}"}
-        return {"network": "weave", "environment": asked}
+        return {"network": self.network_of(subnet), "environment": asked}
 
 
 class WeaveProxy(Weave):
@@ -269,6 +271,7 @@ class WeaveProxy(Weave):
 
     name = "weave-proxy"
     capabilities = Capabilities(expose=True, subnets=True, proxy=True)
+    named_networks = False
 
     def network_of(self, subnet: str) -> None:
         return None

@@ -21,7 +21,8 @@ from lab.access.cluster import ClusterAccess, NodeAccess
 from lab.embedded import lifecycle as embedded
 from lab.errors import HarnessError
 from lab.images import DEMO_IMAGE
-from lab.overlays import OVERLAYS, Overlay, adapter
+from lab.inventory import Inventory, dump
+from lab.overlays import IN_LABS, OVERLAYS, Overlay, adapter
 from lab.waiting import wait_for
 
 from .conftest import ROOT, lab_command
@@ -35,8 +36,15 @@ KINDS = {
     "swarm": BRIDGED,
     "weave-plugin": ROUTED,
     "weave-proxy": ROUTED,
+    "docker-vxlan": BRIDGED,
+    "docker-swarm": BRIDGED,
 }
 """For each overlay, the links that it has per subnet: {role: kind of interface, as the kernel names it}."""
+BY_NAME: dict[str, tuple[str, dict[str, str | int | bool]]] = {
+    "docker-vxlan": ("vxlan", {"expose": "bridge", "mtu": 1450}),
+    "docker-swarm": ("swarm", {"driver": "overlay", "mtu": 1450}),
+}
+"""Networks of a lab's overlay as the adapter docker sees them: {name here: (the lab's overlay, options)}."""
 IGNORES_SUBNETS = {"weave-plugin"}
 """Overlays that put every container into the default subnet: Weave's plugin does not read WEAVE_CIDR."""
 
@@ -49,7 +57,11 @@ class Deployed:
     cluster: ClusterAccess
     thread: ThreadPoolExecutor
     run_dir: Path
-    """Where the lab keeps its state; the lab has the overlay's name."""
+    """Where the lab keeps its state."""
+    name: str
+    """The lab's name, and the key of KINDS."""
+    chosen: tuple[str, ...]
+    """The options by which pytest finds it."""
 
     def do(self, function: Callable[..., T], *arguments: Any) -> T:
         return self.thread.submit(function, *arguments).result()
@@ -65,24 +77,38 @@ def skip_unless_available(overlay: str) -> None:
         pytest.skip(lacking)
 
 
-@pytest.fixture(scope="module", params=sorted(OVERLAYS))
+@pytest.fixture(scope="module", params=sorted([*IN_LABS, *BY_NAME]))
 def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """A new lab of two nodes with the overlay."""
-    skip_unless_available(request.param)
     run_dir, name = tmp_path_factory.mktemp("run"), request.param
-    up = lab_command("up", "--lab", name, "--overlay", name, "--nodes", str(NODES), "--no-nomad", run_dir=run_dir)
+    made_of, options = BY_NAME.get(name, (name, {}))
+    skip_unless_available(made_of)
+    up = lab_command("up", "--lab", name, "--overlay", made_of, "--nodes", str(NODES), "--no-nomad", run_dir=run_dir)
     assert up.returncode == 0, up.stdout + up.stderr
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(max_workers=1) as thread:
         patch.setenv("FLATNET_RUN", str(run_dir))
         try:
-            inventory = embedded.attach(name).inventory
+            inventory, chosen = embedded.attach(name).inventory, ("--lab", name)
+            if options:
+                inventory = by_name(inventory, options)
+                file = run_dir / "cluster.yaml"
+                file.write_text(dump(inventory))
+                chosen = ("--cluster", str(file))
             # Threads inherit the namespace of the one that starts them; the test process stays outside.
             thread.submit(embedded.join, inventory).result()
             cluster = ClusterAccess(inventory)
-            yield Deployed(adapter(inventory), cluster, thread, run_dir)
+            yield Deployed(adapter(inventory), cluster, thread, run_dir, name, chosen)
             thread.submit(cluster.close).result()
         finally:
             lab_command("down", "--lab", name, run_dir=run_dir)
+
+
+def by_name(inventory: Inventory, options: dict[str, str | int | bool]) -> Inventory:
+    """The lab's inventory with its Docker networks by their names, as somebody else's."""
+    subnets = inventory.overlay.subnets
+    networks = {subnet: str(adapter(inventory).network_of(subnet)) for subnet in subnets}
+    overlay = {"name": "docker", "range": None, "networks": networks, "options": options}
+    return inventory.model_copy(update={"overlay": inventory.overlay.model_copy(update=overlay)})
 
 
 @dataclass(frozen=True)
@@ -158,7 +184,11 @@ def test_containers_of_a_subnet_reach_each_other_across_nodes(
     assert known == {name: dict.fromkeys(deployed.overlay.subnets, True) for name in deployed.cluster.nodes}
 
 
-def test_every_node_has_every_other_as_its_peer(deployed: Deployed) -> None:
+def test_every_node_has_every_other_as_its_peer_or_the_adapter_says_that_nothing_knows_them(deployed: Deployed) -> None:
+    if not deployed.overlay.capabilities.peers:
+        with pytest.raises(HarnessError, match="node u1: nothing is known of the overlay's peers"):
+            deployed.each(deployed.overlay.peers)
+        return
     for name, peers in deployed.each(deployed.overlay.peers).items():
         others = {node.name: node.address for node in deployed.cluster.inventory.nodes if node.name != name}
         assert {peer.name: peer.address for peer in peers} == others
@@ -176,7 +206,7 @@ def test_the_links_on_the_path_are_where_the_adapter_says(
             found[role] = shown[0].get("linkinfo", {}).get("info_kind", "")
         return found
 
-    subnets, kinds_of = deployed.overlay.subnets, KINDS[deployed.overlay.name]
+    subnets, kinds_of = deployed.overlay.subnets, KINDS[deployed.name]
     expected = {f"{role} {subnet}": kind for subnet in subnets for role, kind in kinds_of.items()}
     for kinds in deployed.each(find_kinds).values():
         assert {role: kind for role, kind in kinds.items() if role != "NIC"} == expected
@@ -212,7 +242,7 @@ def test_a_container_without_an_overlay_address_is_an_error(deployed: Deployed) 
 
 def test_containers_reach_each_other_without_nat_on_every_overlay(deployed: Deployed, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "suites/no_nat", "--lab", deployed.overlay.name, "--out", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "suites/no_nat", *deployed.chosen, "--out", str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, "FLATNET_RUN": str(deployed.run_dir)},
         capture_output=True,

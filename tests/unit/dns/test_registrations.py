@@ -21,7 +21,7 @@ from fixtures.dns.registrations import (
 NODE, CONTAINER, GATEWAY, NOBODY, OUTSIDE = "192.168.56.3", "10.32.0.4", "10.32.0.1", "10.32.0.99", "203.0.113.7"
 REALITY = Reality(
     nodes={NODE: "u1"},
-    overlay=IPv4Network("10.32.0.0/16"),
+    overlay=[IPv4Network("10.32.0.0/16")],
     containers={CONTAINER: "u1/web"},
     exposed={GATEWAY},
     published={("u1", 8080): "u1/web"},

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lab import commands as lab_commands
 from lab.faults import FAULTS
-from lab.overlays import OVERLAYS
+from lab.overlays import IN_LABS
 
 PROGRAMS = ("./run", "pytest", ".ci/run", ".ci/nightly")
 MODULE = re.compile(r"^(?:python3?|\$PY) -m ([\w.]+)")
@@ -173,7 +173,7 @@ def _wrong_for_pytest(told: dict[str, object], root: Path, saved: Sequence[str])
 
 
 def _wrong_names(overlay: object, faults: Sequence[str], saved: Sequence[str] = ()) -> Iterator[str]:
-    if overlay is not None and overlay not in (*OVERLAYS, *saved) and not _is_placeholder(str(overlay)):
+    if overlay is not None and overlay not in (*IN_LABS, *saved) and not _is_placeholder(str(overlay)):
         yield f"no overlay {overlay}"
     for text in faults:
         name = text.partition("@")[0]

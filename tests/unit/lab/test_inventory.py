@@ -108,7 +108,6 @@ BAD: dict[str, tuple[object, str]] = {
     "ssh that is not a mapping": (spoiled("ssh", "root"), "ssh: 'root' is not a mapping"),
     "not a port": (spoiled("ssh.port", 70000), "nodes.u1.ssh.port: "),
     "no overlay": (spoiled("overlay"), "overlay: is missing"),
-    "no range": (spoiled("overlay.range"), "overlay.range: is missing"),
     "a range that is a number": (spoiled("overlay.range", 10), "overlay.range: write an address as text"),
     "a range that is a truth value": (spoiled("overlay.range", False), "overlay.range: write an address as text"),
     "a range with host bits": (
@@ -124,6 +123,14 @@ BAD: dict[str, tuple[object, str]] = {
     "an overlapping underlay": (
         spoiled("underlay", "10.32.128.0/17"),
         "underlay: 10.32.128.0/17 overlaps overlay.range",
+    ),
+    "a node inside a subnet, without range": (
+        spoiled("overlay", {"name": "vxlan", "subnets": {"a": "192.168.56.0/29"}}),
+        "nodes.u1.address: 192.168.56.3 lies inside overlay.subnets.a 192.168.56.0/29; give",
+    ),
+    "an underlay over a subnet, without range": (
+        {**spoiled("overlay", {"name": "vxlan", "subnets": {"a": "10.1.0.0/24"}}), "underlay": "10.0.0.0/8"},
+        "underlay: 10.0.0.0/8 overlaps overlay.subnets.a 10.1.0.0/24; keep them apart",
     ),
     "not a kind": (spoiled("kind", "cloud"), "kind: "),
     "a Docker over HTTP": (spoiled("nodes.0.docker", "http://0.0.0.0:2375"), "nodes.u1.docker: "),
@@ -180,6 +187,16 @@ def test_a_nodes_own_keys_take_precedence(write: Callable[[object], Path], tmp_p
         (tmp_path / "id", None),
         (tmp_path / "other", 2222),
     ]
+
+
+def test_scattered_subnets_need_no_range(write: Callable[[object], Path]) -> None:
+    scattered = {"name": "docker", "subnets": {"web": "10.0.1.0/24", "db": "172.20.0.0/16"}}
+    overlay = load(write(spoiled("overlay", scattered))).overlay
+    assert overlay.ranges == (IPv4Network("10.0.1.0/24"), IPv4Network("172.20.0.0/16"))
+    assert overlay.span == IPv4Network("0.0.0.0/0")
+    close = {"name": "docker", "subnets": {"web": "10.0.1.0/24", "db": "10.0.3.0/24"}}
+    assert load(write(spoiled("overlay", close))).overlay.span == IPv4Network("10.0.0.0/22")
+    assert load(write(GOOD)).overlay.ranges == (load(write(GOOD)).overlay.span,) == (IPv4Network("10.32.0.0/16"),)
 
 
 def test_a_dumped_inventory_is_read_back(write: Callable[[object], Path]) -> None:

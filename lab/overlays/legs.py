@@ -1,0 +1,55 @@
+"""A node's own addresses in a subnet of the overlay: what they are, and how a local bridge gets and loses one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
+from typing import TYPE_CHECKING, Any
+
+TUNNELS = ("vxlan", "geneve", "gretap", "ip6gretap", "l2tp")
+"""Kinds of links by which a bridge reaches other machines, as the kernel names them."""
+
+if TYPE_CHECKING:
+    from lab.access.cluster import NodeAccess
+
+
+def addresses_within(node: NodeAccess, subnet: IPv4Network, interface: str | None = None) -> list[IPv4Interface]:
+    """The node's own addresses that lie in `subnet`, of one interface or of all."""
+    of = ["dev", interface] if interface else []
+    links = json.loads(node.run(["ip", "-json", "-4", "address", "show", *of]).stdout)
+    found = [
+        IPv4Interface(f"{entry['local']}/{entry['prefixlen']}") for link in links for entry in link.get("addr_info", [])
+    ]
+    return [address for address in found if address.ip in subnet]
+
+
+def own_address(node: NodeAccess, subnet: IPv4Network, interface: str | None = None) -> IPv4Address | None:
+    """The first of the node's own addresses in `subnet`; None when it has none there."""
+    found = addresses_within(node, subnet, interface)
+    return found[0].ip if found else None
+
+
+def gateway_of(network: Mapping[str, Any], subnet: IPv4Network) -> IPv4Interface | None:
+    """The gateway that Docker gives containers in `subnet`, from its description of the network; None: it has none."""
+    for pool in (network.get("IPAM") or {}).get("Config") or ():
+        if ip_network(pool.get("Subnet", "0.0.0.0/32")) == subnet and pool.get("Gateway"):
+            return IPv4Interface(f"{pool['Gateway'].partition('/')[0]}/{subnet.prefixlen}")
+    return None
+
+
+def give(node: NodeAccess, bridge: str, address: IPv4Interface) -> None:
+    """Give the bridge an address, and with it the node a route to the subnet. Raises HarnessError."""
+    node.run(["ip", "address", "replace", str(address), "dev", bridge])
+
+
+def take(node: NodeAccess, bridge: str, subnet: IPv4Network) -> None:
+    """Take from the bridge every address that it has in `subnet`. Raises HarnessError."""
+    for address in addresses_within(node, subnet, bridge):
+        node.run(["ip", "address", "delete", str(address), "dev", bridge])
+
+
+def tunnels_in(node: NodeAccess, bridge: str) -> list[str]:
+    """Names of the tunnels (VXLAN, GRE, GENEVE …) that are ports of the bridge, sorted."""
+    ports = json.loads(node.run(["ip", "-json", "-details", "link", "show", "master", bridge]).stdout or "[]")
+    return sorted(port["ifname"] for port in ports if port.get("linkinfo", {}).get("info_kind") in TUNNELS)
