@@ -25,7 +25,7 @@ CATALOGUE = f"{SUITES}/catalogue.yaml"
 
 FACTS = (
     "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart", "overlay.proxy",
-    "overlay.peers",    "consul", "consul.servers", "nomad", "power", "switch",
+    "overlay.peers", "engine.restart", "consul", "consul.servers", "nomad", "power", "switch",
 )  # fmt: skip
 """The names that a declaration may use."""
 

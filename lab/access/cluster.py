@@ -30,9 +30,8 @@ class NodeAccess:
         self.name = node.name
         self.address = str(node.address)
         self._ssh = SshShell(node, jumps, sudo=node.become == "sudo")
-        by_engine = node.via == "docker" or node.become == "docker"
         self.shell: Shell = self._ssh
-        if by_engine:
+        if node.by_engine:
             self.shell = EngineShell(
                 node, lambda: self.docker, lambda: self._dial(node.docker, lambda _: None), self._agent_image
             )

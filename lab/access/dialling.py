@@ -163,17 +163,23 @@ def _receive(
     lock: threading.Lock,
 ) -> None:
     """Move bytes from the server until it has no more, or the local end is closed."""
-    with contextlib.suppress(*CONNECTION_ERRORS), ours, far:
-        while piece := far.recv(PIECE_BYTES):
-            with lock:
-                incoming.write(piece)
-                plain = bytearray()
-                ended = False
-                with contextlib.suppress(ssl.SSLWantReadError):
-                    while part := session.read(PIECE_BYTES):
-                        plain += part
-                    ended = True
-                _flush(outgoing, far)
-            ours.sendall(plain)
-            if ended:
-                break
+    with ours, far:
+        with contextlib.suppress(*CONNECTION_ERRORS):
+            while piece := far.recv(PIECE_BYTES):
+                plain, ended = bytearray(), False
+                with lock:
+                    incoming.write(piece)
+                    try:
+                        while part := session.read(PIECE_BYTES):
+                            plain += part
+                        ended = True
+                    except ssl.SSLWantReadError:
+                        pass
+                    except ssl.SSLError:  # its end (SSLZeroReturnError), or garbage; what came before is passed on
+                        ended = True
+                    _flush(outgoing, far)
+                ours.sendall(plain)
+                if ended:
+                    break
+        with contextlib.suppress(OSError):
+            ours.shutdown(socket.SHUT_RDWR)  # both the local end and the sender see the end

@@ -16,6 +16,8 @@ from lab.inventory import Node, Ssh
 
 RESOLVE_TIMEOUT_S = 10.0
 DEFAULT_PORT = 22
+NO_NAME = "flatnet.invalid"
+"""A name that no configuration has an entry for: its options are those of every host (RFC 2606)."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,18 @@ def route(node: Node) -> tuple[Hop, ...]:
     ssh = node.ssh
     options = _read_options(node, ssh, node.name)
     dialled = options.get("hostname", [node.name])[0]
-    if dialled == node.name:  # the configuration says nothing of that name
-        options = _read_options(node, ssh, str(node.address))
-        dialled = options.get("hostname", [str(node.address)])[0]
+    if dialled == node.name:  # a name need not be one that resolves
+        dialled = str(node.address)
+        if _without_name(options) == _without_name(_read_options(node, ssh, NO_NAME)):
+            options = _read_options(node, ssh, dialled)
+            dialled = options.get("hostname", [dialled])[0]
     last = _hop(JumpHost(dialled, ssh.user, ssh.port), ssh, options)
     jump = ssh.jump or options.get("proxyjump", ["none"])[0]
     return (*_jumps(node, ssh, jump, seen=(node.name,)), last)
+
+
+def _without_name(options: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {option: values for option, values in options.items() if option not in ("host", "hostname")}
 
 
 def _jumps(node: Node, ssh: Ssh, jump: str, seen: tuple[str, ...]) -> tuple[Hop, ...]:

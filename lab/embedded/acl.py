@@ -63,7 +63,7 @@ def consul_options(consul: Consul, node: Node, tokens: Mapping[str, str]) -> dic
         "acl": {
             "enabled": True,
             "default_policy": "deny",
-            # An agent that is no server remembers for so long that a token does not exist yet.
+            # An agent other than a server remembers for so long that a token does not exist yet.
             "token_ttl": "1s",
             "tokens": {**own, "master": tokens[MANAGEMENT_TOKEN]} if node.consul_server else own,
         },

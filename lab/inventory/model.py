@@ -134,6 +134,11 @@ class Node(_Strict):
             raise ValueError(f"docker_tls: goes with tcp://HOST:PORT only, and docker is {self.docker}; leave one out")
         return self
 
+    @property
+    def by_engine(self) -> bool:
+        """Whether commands reach the node by its Docker engine; they end when the engine does."""
+        return self.via == "docker" or (self.via == "ssh" and self.become == "docker")
+
 
 class Overlay(_Strict):
     """The container network: the name of its adapter, its subnets, and the range that holds them if there is one."""
