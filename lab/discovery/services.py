@@ -168,15 +168,13 @@ def _closed(surveys: Iterable[Survey], program: str, name: str, port: int) -> Se
             if survey.http.get(f"https://{survey.address}:{secure}/v1/agent/self", (0, ""))[1] == "TLS":
                 facts.keys["http_port"] = secure
                 facts.comments.append(
-                    f"tls: {name} speaks TLS on port {secure}; where is its authority's certificate? (tls.ca)"
+                    f"tls.ca: {name} speaks TLS on port {secure}; where is its authority's certificate?"
                 )
                 facts.comments.append("datacenter: it was not told; which one is it? (default: dc1)")
                 return facts
         listens = survey.host.ports_of(program) if survey.host is not None else []
         if listens:
-            ports_seen = ", ".join(map(str, listens))
-            facts.comments.append(
-                f"http_port: {name} listens on {ports_seen}, and not on {port}; on which is its HTTP API?"
-            )
+            elsewhere = ", ".join(map(str, listens))
+            facts.comments.append(f"http_port: {name} listens on {elsewhere}, not on {port}; where is its HTTP API?")
             return facts
     return None

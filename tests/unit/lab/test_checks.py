@@ -160,7 +160,7 @@ ABSENT = "Docker has no network office (subnet web); make it, or write the name 
         (
             {"u1": (own(0), {}), "u2": (None, {})},
             {},
-            [f"node u2: Docker has no network office (subnet web); {PROPOSED}"],
+            [f"node u2: {ABSENT}"],
         ),
         ({"u1": (OVERLAY, MANAGER), "u2": (None, WORKER)}, {"driver": "overlay"}, []),
         (
@@ -186,9 +186,7 @@ ABSENT = "Docker has no network office (subnet web); make it, or write the name 
         (
             {"u1": (network(pool={"Subnet": "10.0.2.0/24"}), {})},
             {},
-            [
-                "node u1: network office: its subnet is 10.0.2.0/24, and the file's overlay.subnets.web is 10.0.1.0/24; correct"
-            ],
+            ["node u1: network office: its subnet is 10.0.2.0/24, and the file's overlay.subnets.web is 10.0.1.0/24"],
         ),
         (
             {"u1": (network(), {})},
