@@ -26,6 +26,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("hosts", nargs="+", metavar="[USER@]HOST[:PORT]", help="a node, or several; one may be enough")
     parser.add_argument("--user", help="SSH user (default: that of --config, else root)")
     parser.add_argument("--key", type=Path, metavar="FILE", help="private key")
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="the key's certificate")
+    parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help="holds the key's passphrase")
     parser.add_argument("--agent", action="store_true", help="use the keys of the SSH agent")
     parser.add_argument("--known-hosts", type=Path, metavar="FILE", help="host keys (default: ~/.ssh/known_hosts)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="OpenSSH's client configuration")
@@ -97,7 +99,8 @@ def _ssh(options: argparse.Namespace) -> dict[str, str | int | bool]:
     for key, value in (("user", user), ("port", next(iter(ports), None))):
         if value is not None:
             found[key] = value
-    for key, path in (("key", options.key), ("known_hosts", hosts), ("config", config)):
+    files = {"key": options.key, "certificate": options.certificate, "passphrase_file": options.passphrase_file}
+    for key, path in {**files, "known_hosts": hosts, "config": config}.items():
         if path is not None:
             file = path.expanduser().resolve()
             if not file.is_file():

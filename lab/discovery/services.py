@@ -21,7 +21,8 @@ def urls(address: str) -> list[str]:
         for host in (address, "127.0.0.1")
         for path in paths
     ]
-    secure = [f"https://{address}:{port}/v1/agent/self" for port in (CONSUL_PORT, CONSUL_TLS_PORT, NOMAD_PORT)]
+    ports = (CONSUL_PORT, CONSUL_TLS_PORT, NOMAD_PORT)
+    secure = [f"https://{host}:{port}/v1/agent/self" for host in (address, "127.0.0.1") for port in ports]
     return [*plain, *secure, f"http://127.0.0.1:{WEAVE_PORT}/report"]
 
 
@@ -162,21 +163,29 @@ def _closed(surveys: Iterable[Survey], program: str, name: str, port: int) -> Se
             facts.keys["http_port"] = port
             facts.comments.append(f"token_file: {name} answers {answer[0]} without a token; which token may be used?")
             facts.comments.append("datacenter: it was not told; which one is it? (default: dc1)")
+            _note_loopback(facts, survey, port)
             return facts
         ports = [port, CONSUL_TLS_PORT] if program == "consul" else [port]
-        for secure in ports:
-            if survey.http.get(f"https://{survey.address}:{secure}/v1/agent/self", (0, ""))[1] == "TLS":
-                facts.keys["http_port"] = secure
+        speaking = [
+            (host, secure)
+            for host in (survey.address, "127.0.0.1")
+            for secure in ports
+            if survey.http.get(f"https://{host}:{secure}/v1/agent/self", (0, ""))[1] == "TLS"
+        ]
+        if speaking:
+            host, secure = speaking[0]
+            facts.keys["http_port"] = secure
+            facts.comments.append(f"tls.ca: {name} speaks TLS on port {secure}; where is its authority's certificate?")
+            facts.comments.append("datacenter: it was not told; which one is it? (default: dc1)")
+            if host != survey.address:
+                facts.keys["through"] = "node"
                 facts.comments.append(
-                    f"tls: {name} speaks TLS on port {secure}; where is its authority's certificate? (tls.ca)"
+                    "tls.server_name: it answers on 127.0.0.1 only; which name is in its certificate?"
                 )
-                facts.comments.append("datacenter: it was not told; which one is it? (default: dc1)")
-                return facts
+            return facts
         listens = survey.host.ports_of(program) if survey.host is not None else []
         if listens:
-            ports_seen = ", ".join(map(str, listens))
-            facts.comments.append(
-                f"http_port: {name} listens on {ports_seen}, and not on {port}; on which is its HTTP API?"
-            )
+            elsewhere = ", ".join(map(str, listens))
+            facts.comments.append(f"http_port: {name} listens on {elsewhere}, not on {port}; where is its HTTP API?")
             return facts
     return None
