@@ -35,6 +35,7 @@ RULES = (
     ("GET", r"/v1/job/[^/]+(/allocations|/evaluations)?", "tell about a job", "read-job"),
     ("POST", r"/v1/job/[^/]+/plan", "plan a job", "submit-job"),
     ("POST", r"/v1/job/[^/]+", "register a job", "submit-job"),
+    ("GET", r"/v1/client/allocation/[^/]+/gc", "remove what is left of an allocation", "submit-job"),
     ("DELETE", r"/v1/job/[^/]+", "deregister a job", "submit-job"),
 )
 """(method, the path as a regular expression, what the request does, the rule or the namespace's capability of an ACL
@@ -119,11 +120,22 @@ class NomadClient:
             "timeout": timeout_s,
             "session": session,
         }
+        self._session, self._token, self._timeout_s = session, token, timeout_s
         self.agent = nomad.api.Agent(**requester)
         self.job = nomad.api.Job(**requester)
         self.jobs = nomad.api.Jobs(**requester)
         self.nodes = nomad.api.Nodes(**requester)
         self.operator = nomad.api.Operator(**requester)
+
+    def collect(self, allocation: str) -> None:
+        """Have its client remove what it keeps of an allocation that has ended (its folder and logs)."""
+        response = self._session.get(
+            f"{self._session.base_url}/v1/client/allocation/{allocation}/gc",
+            headers={} if self._token is None else {"X-Nomad-Token": self._token},
+            timeout=self._timeout_s,
+        )
+        if response.status_code != requests.codes.not_found:  # else the client has forgotten it already
+            response.raise_for_status()
 
 
 def connect(access: http.Access, settings: NomadSettings, *, timeout_s: float = HTTP_TIMEOUT_S) -> NomadClient:
@@ -153,6 +165,14 @@ def namespace_rule(settings: NomadSettings, *capabilities: str) -> str:
     return f'namespace "{settings.namespace or "default"}" {{ capabilities = [{quoted}] }}'
 
 
+def describe_error(error: BaseException) -> str:
+    """What went wrong in a call that raised one of ERRORS, in one line."""
+    response = getattr(error, "nomad_resp", None)
+    if isinstance(response, requests.Response):
+        return f"{response.status_code}: {' '.join(response.text.split())[:MOST_OF_ERROR]}"
+    return http.describe_failure(response if isinstance(response, BaseException) else error)
+
+
 def unready(inventory: Inventory, client: NomadClient) -> str | None:
     """What Nomad still lacks according to the agent that `client` asks, or its error; None when it lacks nothing.
 
@@ -164,5 +184,5 @@ def unready(inventory: Inventory, client: NomadClient) -> str | None:
         quorum = read_quorum(client.agent.get_members(), client.operator.get_configuration())
         states = client_states(client.nodes.get_nodes())
     except ERRORS as error:
-        return " ".join(str(error).split())[:MOST_OF_ERROR]
+        return describe_error(error)[:MOST_OF_ERROR]
     return describe_missing(inventory, quorum, states)
