@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,10 @@ import nomad.api.exceptions
 import requests
 
 from lab.errors import HarnessError
-from lab.inventory import Inventory, Node, Tls
+from lab.inventory import Inventory
 from lab.inventory import Nomad as NomadSettings
+
+from . import http
 
 HTTP_TIMEOUT_S = 5
 READY = "ready"
@@ -21,6 +24,23 @@ MOST_OF_ERROR = 120
 """Characters of an error that a progress line has room for."""
 ERRORS = (nomad.api.exceptions.BaseNomadException, requests.RequestException, ValueError, KeyError)
 """What a call may raise when Nomad does not answer, or answers something else than its documentation says."""
+NODE_READ = 'node { policy = "read" }'
+OPERATOR_READ = 'operator { policy = "read" }'
+RULES = (
+    ("GET", r"/v1/agent/members", "list its servers", NODE_READ),
+    ("GET", r"/v1/nodes", "list its clients", NODE_READ),
+    ("GET", r"/v1/operator/raft/configuration", "tell who leads", OPERATOR_READ),
+    ("GET", r"/v1/jobs", "list jobs", "list-jobs"),
+    ("POST", r"/v1/jobs/parse", "parse a job", "parse-job"),
+    ("GET", r"/v1/job/[^/]+(/allocations|/evaluations)?", "tell about a job", "read-job"),
+    ("POST", r"/v1/job/[^/]+/plan", "plan a job", "submit-job"),
+    ("POST", r"/v1/job/[^/]+", "register a job", "submit-job"),
+    ("GET", r"/v1/client/allocation/[^/]+/gc", "remove what is left of an allocation", "submit-job"),
+    ("DELETE", r"/v1/job/[^/]+", "deregister a job", "submit-job"),
+)
+"""(method, the path as a regular expression, what the request does, the rule or the namespace's capability of an ACL
+policy that allows it). Each was tried on Nomad 1.1.2; "HTTP API", section "ACL Required", in Nomad's documentation has
+the same. `parse-job` came with 1.2.6."""
 
 
 @dataclass(frozen=True)
@@ -90,25 +110,67 @@ class NomadClient:
     variable. Calls raise one of `ERRORS`.
     """
 
-    def __init__(self, address: str, *, token: str | None, timeout_s: int, tls: Tls | None = None) -> None:
-        session = requests.Session()
-        session.trust_env = False  # a proxy of the environment must not answer for the cluster
-        requester: dict[str, Any] = {"address": address, "token": token, "timeout": timeout_s, "session": session}
-        if tls is not None:
-            requester |= {"verify": str(tls.ca), "cert": (str(tls.certificate), str(tls.key))}
+    def __init__(
+        self, session: http.ServiceSession, *, token: str | None, namespace: str | None, timeout_s: float
+    ) -> None:
+        requester: dict[str, Any] = {
+            "address": session.base_url,
+            "token": token,
+            "namespace": namespace,
+            "timeout": timeout_s,
+            "session": session,
+        }
+        self._session, self._token, self._timeout_s = session, token, timeout_s
         self.agent = nomad.api.Agent(**requester)
         self.job = nomad.api.Job(**requester)
         self.jobs = nomad.api.Jobs(**requester)
         self.nodes = nomad.api.Nodes(**requester)
         self.operator = nomad.api.Operator(**requester)
 
+    def collect(self, allocation: str) -> None:
+        """Have its client remove what it keeps of an allocation that has ended (its folder and logs)."""
+        response = self._session.get(
+            f"{self._session.base_url}/v1/client/allocation/{allocation}/gc",
+            headers={} if self._token is None else {"X-Nomad-Token": self._token},
+            timeout=self._timeout_s,
+        )
+        if response.status_code != requests.codes.not_found:  # else the client has forgotten it already
+            response.raise_for_status()
 
-def connect(node: Node, settings: NomadSettings, *, timeout_s: int = HTTP_TIMEOUT_S) -> NomadClient:
-    """A client of the Nomad agent on `node`; nothing is sent yet. No variable of the environment is read."""
-    token = settings.token_file.read_text().strip() if settings.token_file is not None else None
-    scheme = "http" if settings.tls is None else "https"
-    address = f"{scheme}://{node.address}:{settings.http_port}"
-    return NomadClient(address, token=token, timeout_s=timeout_s, tls=settings.tls)
+
+def connect(access: http.Access, settings: NomadSettings, *, timeout_s: float = HTTP_TIMEOUT_S) -> NomadClient:
+    """A client of the Nomad agent on the node of `access`; nothing is sent yet.
+
+    Of the environment, the variable alone is read that `settings.token_env` names. Raises HarnessError when a file of
+    `settings` cannot be used, or the token is not there.
+    """
+    token = http.read_token(settings, "nomad")
+    session = http.ServiceSession(
+        access, settings, "nomad", port=settings.http_port, rule=lambda method, path: rule_for(settings, method, path)
+    )
+    return NomadClient(session, token=token, namespace=settings.namespace, timeout_s=timeout_s)
+
+
+def rule_for(settings: NomadSettings, method: str, path: str) -> tuple[str, str] | None:
+    """What a request does, and the rule of an ACL policy that allows it; None when it is none of RULES."""
+    for rule_method, pattern, does, needs in RULES:
+        if method in {rule_method, "PUT" if rule_method == "POST" else rule_method} and re.fullmatch(pattern, path):
+            return does, needs if "{" in needs else namespace_rule(settings, needs)
+    return None
+
+
+def namespace_rule(settings: NomadSettings, *capabilities: str) -> str:
+    """The rule of an ACL policy that gives capabilities in the namespace of Flatnet's jobs."""
+    quoted = ", ".join(f'"{capability}"' for capability in capabilities)
+    return f'namespace "{settings.namespace or "default"}" {{ capabilities = [{quoted}] }}'
+
+
+def describe_error(error: BaseException) -> str:
+    """What went wrong in a call that raised one of ERRORS, in one line."""
+    response = getattr(error, "nomad_resp", None)
+    if isinstance(response, requests.Response):
+        return f"{response.status_code}: {' '.join(response.text.split())[:MOST_OF_ERROR]}"
+    return http.describe_failure(response if isinstance(response, BaseException) else error)
 
 
 def unready(inventory: Inventory, client: NomadClient) -> str | None:
@@ -122,5 +184,5 @@ def unready(inventory: Inventory, client: NomadClient) -> str | None:
         quorum = read_quorum(client.agent.get_members(), client.operator.get_configuration())
         states = client_states(client.nodes.get_nodes())
     except ERRORS as error:
-        return " ".join(str(error).split())[:MOST_OF_ERROR]
+        return describe_error(error)[:MOST_OF_ERROR]
     return describe_missing(inventory, quorum, states)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import nomad.api.exceptions
-import requests
-
 from lab.access import consul as consul_api
 from lab.access import nomad as nomad_api
 from lab.access.cluster import ClusterAccess, NodeAccess
+from lab.access.http import token_words
 from lab.inventory import Consul, Inventory, Nomad
 
 from .judging import Finding, judge_consul, judge_nomad, problem
@@ -38,8 +36,13 @@ if not struct.unpack(">H", answer[6:8])[0]:
 
 def examine_consul(node: NodeAccess, settings: Consul) -> list[Finding]:
     """What keeps a run from using Consul on the node. Raises what the client's calls raise."""
-    client = consul_api.connect(node.node, settings)
-    return judge_consul(node.node, settings.datacenter, client.agent.self()["Config"], client.status.leader())
+    client = consul_api.connect(node, settings)
+    found = judge_consul(node.node, settings.datacenter, client.agent.self()["Config"], client.status.leader())
+    missing = consul_api.missing_rules(client)
+    if missing:
+        wrong = f"{token_words(settings, 'consul')} does not allow what a run needs"
+        found.append(problem(f"node {node.name}: Consul", wrong, f"its policy lacks {' '.join(missing)}"))
+    return found
 
 
 def examine_dns(node: NodeAccess, settings: Consul) -> list[Finding]:
@@ -56,19 +59,17 @@ def examine_dns(node: NodeAccess, settings: Consul) -> list[Finding]:
 
 
 def examine_nomad(cluster: ClusterAccess, settings: Nomad) -> list[Finding]:
-    """What keeps a run from using Nomad, by the first node's agent. Raises what the client's calls raise."""
+    """What keeps a run from using Nomad, by the first node's agent.
+
+    Raises what the client's calls raise; PermissionDenied names the rule that the token's policy lacks.
+    """
     first = next(iter(cluster.nodes.values()))
-    client = nomad_api.connect(first.node, settings)
-    found = judge_nomad(cluster.inventory.nodes, settings.datacenter, client.nodes.get_nodes())
-    try:
-        client.job.plan_job(PLANNED, {"Job": _planned(cluster.inventory, settings)})
-    except nomad.api.exceptions.BaseNomadException as error:
-        response = getattr(error, "nomad_resp", None)
-        if getattr(response, "status_code", None) != requests.codes.forbidden:
-            raise
-        needs = f'namespace "{settings.namespace or "default"}" {{ capabilities = ["submit-job", "read-job"] }}'
-        found.append(problem(f"node {first.name}: Nomad", "the token may not submit jobs", f"its policy needs {needs}"))
-    return found
+    client = nomad_api.connect(first, settings)
+    client.agent.get_members()
+    client.operator.get_configuration()
+    client.job.plan_job(PLANNED, {"Job": _planned(cluster.inventory, settings)})
+    client.jobs.get_jobs(prefix=PLANNED)
+    return judge_nomad(cluster.inventory.nodes, settings.datacenter, client.nodes.get_nodes())
 
 
 PLANNED = "flatnet-check"

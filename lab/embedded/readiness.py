@@ -49,7 +49,7 @@ def make_ready(inventory: Inventory, progress: Progress, *, foreign: Path | None
     try:
         with ThreadPoolExecutor(max_workers=2) as pool:
             stop = threading.Event()
-            consul = pool.submit(_consul_ready, inventory, stop, foreign) if inventory.consul is not None else None
+            consul = pool.submit(_consul_ready, cluster, stop, foreign) if inventory.consul is not None else None
             try:
                 cluster.each(_ssh_ready)
                 report("ssh answers on every node")
@@ -73,7 +73,7 @@ def make_ready(inventory: Inventory, progress: Progress, *, foreign: Path | None
                 if inventory.nomad is not None:
                     if foreign is not None:
                         make_nomad_tokens(inventory, foreign)
-                    _nomad_ready(inventory)
+                    _nomad_ready(cluster)
                     report("Nomad has a leader, all its servers, and every client ready")
                 elif find_program("nomad") is None:
                     report(f"no Nomad on this machine: {NO_NOMAD}")
@@ -91,12 +91,16 @@ def await_recovery(inventory: Inventory) -> None:
 
     An agent that was cut off takes some seconds to find its leader. Raises LabError naming what does not come.
     """
-    if inventory.consul is not None:
-        for node in inventory.nodes:
-            client = consul_api.connect(node, inventory.consul, timeout_s=2)
-            wait_for(f"Consul on {node.name}", partial(_consul_unready, inventory, client))
-    if inventory.nomad is not None:
-        _nomad_ready(inventory)
+    cluster = ClusterAccess(inventory)
+    try:
+        if inventory.consul is not None:
+            for node in cluster.nodes.values():
+                client = consul_api.connect(node, inventory.consul, timeout_s=2)
+                wait_for(f"Consul on {node.name}", partial(_consul_unready, inventory, client))
+        if inventory.nomad is not None:
+            _nomad_ready(cluster)
+    finally:
+        cluster.close()
 
 
 def boot(inventory: Inventory, name: str) -> None:
@@ -155,12 +159,13 @@ def load_demo_image(node: NodeAccess) -> None:
         raise HarnessError(f"node {node.name}: Docker refused the demo image: {reason}") from None
 
 
-def _consul_ready(inventory: Inventory, stop: threading.Event, foreign: Path | None) -> None:
+def _consul_ready(cluster: ClusterAccess, stop: threading.Event, foreign: Path | None) -> None:
     """Wait until one of Consul's servers lists all voters, a leader and all nodes."""
+    inventory = cluster.inventory
     assert inventory.consul is not None
     if foreign is not None:
         make_consul_tokens(inventory, foreign, stop.is_set)
-    server = next(node for node in inventory.nodes if node.consul_server)
+    server = next(node for node in cluster.nodes.values() if node.node.consul_server)
     client = consul_api.connect(server, inventory.consul, timeout_s=2)
 
     def why_not() -> str | None:
@@ -187,9 +192,10 @@ def _consul_unready(inventory: Inventory, client: consul_api.ConsulClient) -> st
     return None
 
 
-def _nomad_ready(inventory: Inventory) -> None:
+def _nomad_ready(cluster: ClusterAccess) -> None:
     """Wait until one of Nomad's servers lists all servers and ready clients."""
+    inventory = cluster.inventory
     settings = inventory.nomad
     assert settings is not None
-    server = next(node for node in inventory.nodes if node.nomad_server)
+    server = next(node for node in cluster.nodes.values() if node.node.nomad_server)
     wait_for("Nomad", partial(nomad.unready, inventory, nomad.connect(server, settings, timeout_s=2)))

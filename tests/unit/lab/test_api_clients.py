@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,37 @@ import requests
 from requests.adapters import BaseAdapter
 
 from lab.access import consul, nomad
+from lab.access.shell import Channel, Shell
 from lab.errors import HarnessError
 from lab.inventory import Consul, Inventory, Node, Nomad
 
 NODE = Node.model_validate(
     {"name": "u1", "address": "192.168.56.3", "ssh": {"key": "key", "known_hosts": "known_hosts"}}
 )
+
+
+class NoShell(Shell):
+    """A shell that nobody asks for anything."""
+
+    def connect(self, **_: Any) -> object:
+        raise AssertionError
+
+    def channel(self, *_: Any, **__: Any) -> Channel:
+        raise AssertionError
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A node and the way to it."""
+
+    node: Node
+    shell: Shell
+
+
+ACCESS = Reached(NODE, NoShell(NODE))
 ENVIRONMENT = {
     "CONSUL_HTTP_ADDR": "not an address at all:::",
     "CONSUL_HTTP_SSL": "true",
@@ -95,7 +121,7 @@ READS: dict[str, tuple[Read, str]] = {
 @pytest.mark.parametrize("read", READS)
 def test_a_read_of_consul_goes_where_the_arguments_say(read: str, consistency: consul.Consistency) -> None:
     ask, path = READS[read]
-    client = consul.connect(NODE, Consul(http_port=8511), timeout_s=2.5, consistency=consistency)
+    client = consul.connect(ACCESS, Consul(http_port=8511), timeout_s=2.5, consistency=consistency)
     recorder = recorded(client, [])
     ask(client)
     mode = "" if consistency == "default" else f"{'&' if '?' in path else '?'}{consistency}=1"
@@ -109,7 +135,7 @@ def test_a_read_of_consul_goes_where_the_arguments_say(read: str, consistency: c
 @pytest.mark.parametrize("read", READS)
 def test_every_read_of_consul_carries_the_token(read: str, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret\n")
-    client = consul.connect(NODE, Consul(token_file=tmp_path / "token"))
+    client = consul.connect(ACCESS, Consul(token_file=tmp_path / "token"))
     recorder = recorded(client, [])
     READS[read][0](client)
     assert recorder.sent[0].headers["X-Consul-Token"] == "secret"
@@ -118,7 +144,7 @@ def test_every_read_of_consul_carries_the_token(read: str, tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("environment")
 def test_a_write_to_consul_has_no_consistency_mode() -> None:
-    client = consul.connect(NODE, Consul(), consistency="stale")
+    client = consul.connect(ACCESS, Consul(), consistency="stale")
     recorder = recorded(client, None)
     client.agent.service.deregister("web-1")
     assert recorder.sent[0].url == "http://192.168.56.3:8500/v1/agent/service/deregister/web-1"
@@ -130,7 +156,7 @@ def test_a_call_of_nomad_goes_where_the_arguments_say(token: str | None, tmp_pat
     if token is not None:
         (tmp_path / "token").write_text(f"{token}\n")
     settings = Nomad(http_port=4711, token_file=None if token is None else tmp_path / "token")
-    client = nomad.connect(NODE, settings, timeout_s=3)
+    client = nomad.connect(ACCESS, settings, timeout_s=3)
     recorder = recorded(client, [])
     client.job.get_allocations("web")
     client.nodes.get_nodes()
@@ -151,8 +177,8 @@ def test_a_call_of_nomad_goes_where_the_arguments_say(token: str | None, tmp_pat
 
 def test_clients_are_made_where_warnings_are_errors() -> None:
     code = (
-        "from tests.unit.lab.test_api_clients import NODE, Consul, Nomad, consul, nomad;"
-        "consul.connect(NODE, Consul()); nomad.connect(NODE, Nomad())"
+        "from tests.unit.lab.test_api_clients import ACCESS, Consul, Nomad, consul, nomad;"
+        "consul.connect(ACCESS, Consul()); nomad.connect(ACCESS, Nomad())"
     )
     root = Path(__file__).resolve().parents[3]
     # Imported first, since the libraries themselves may warn when they are.
@@ -239,7 +265,7 @@ def test_nomad_lacks_clients_until_all_are_ready() -> None:
 
 
 def test_an_agent_that_does_not_answer_is_not_ready() -> None:
-    client = nomad.connect(NODE, Nomad())
+    client = nomad.connect(ACCESS, Nomad())
     recorder = recorded(client, "no leader " * 20)
     recorder.status = 500
     reason = nomad.unready(inventory(), client)
@@ -265,7 +291,7 @@ def test_an_agent_is_asked_for_members_servers_and_clients() -> None:
         {"Address": each, "Status": "ready", "SchedulingEligibility": "eligible", "Drivers": docker}
         for each in ["192.168.56.3", "192.168.56.4"]
     ]
-    client = nomad.connect(NODE, Nomad())
+    client = nomad.connect(ACCESS, Nomad())
     recorder = recorded(client, None)
     recorder.bodies = [members, {"Servers": servers}, nodes]
     assert nomad.unready(inventory(), client) == "client u3: not there"
