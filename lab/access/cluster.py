@@ -16,6 +16,7 @@ from lab.inventory import Inventory, Node
 from . import engine
 from .dialling import dial_engine, dial_tcp
 from .engine_shell import EngineShell
+from .nomad_shell import NomadAgents, open_nomad_shells
 from .shell import CommandResult, Shell
 from .ssh import Jumps, SshShell
 
@@ -25,13 +26,16 @@ T = TypeVar("T")
 class NodeAccess:
     """One node: its shell and its Docker clients, each connected at first use."""
 
-    def __init__(self, node: Node, jumps: Jumps) -> None:
+    def __init__(self, node: Node, jumps: Jumps, nomads: NomadAgents | None = None) -> None:
+        """`nomads`: the agents of the cluster's Nomad, for a node that is reached by them."""
         self.node = node
         self.name = node.name
         self.address = str(node.address)
         self._ssh = SshShell(node, jumps, sudo=node.become == "sudo")
         self.shell: Shell = self._ssh
-        if node.by_engine:
+        if node.via == "nomad" and nomads is not None:
+            self.shell = nomads.shell(node)
+        elif node.by_engine:
             self.shell = EngineShell(
                 node, lambda: self.docker, lambda: self._dial(node.docker, lambda _: None), self._agent_image
             )
@@ -63,7 +67,7 @@ class NodeAccess:
             return dial_engine(self.shell, endpoint, on_stderr)
         if endpoint.startswith("tcp:"):
             return dial_tcp(endpoint, self.node.docker_tls)
-        return dial_engine(self._ssh, endpoint, on_stderr)
+        return dial_engine(self._ssh if self.node.by_engine else self.shell, endpoint, on_stderr)
 
     def _agent_image(self) -> str:
         """The image of the container by which commands enter the node; the demo image is loaded when it is missing."""
@@ -104,7 +108,11 @@ class ClusterAccess:
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self._jumps = Jumps()
-        self.nodes: dict[str, NodeAccess] = {node.name: NodeAccess(node, self._jumps) for node in inventory.nodes}
+        by_nomad = any(node.via == "nomad" for node in inventory.nodes)
+        self._nomads = open_nomad_shells(inventory) if by_nomad else None
+        self.nodes: dict[str, NodeAccess] = {
+            node.name: NodeAccess(node, self._jumps, self._nomads) for node in inventory.nodes
+        }
 
     def each(self, do: Callable[[NodeAccess], T], nodes: Iterable[NodeAccess] | None = None) -> dict[str, T]:
         """Call `do` with every node (or those of `nodes`) at once; {node's name: result}.
@@ -120,4 +128,6 @@ class ClusterAccess:
         """Close every connection to every node."""
         for node in self.nodes.values():
             node.close()
+        if self._nomads is not None:
+            self._nomads.close()
         self._jumps.close()

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from lab.errors import HarnessError
 from lab.inventory import Tls
 
-from .shell import CONNECTION_ERRORS, PIECE_BYTES, Shell, describe_error
+from .http import tls_context
+from .shell import CONNECTION_ERRORS, PIECE_BYTES, Shell
 from .tunnel import open_tunnel
 
 CONNECT_TIMEOUT_S = 10.0
@@ -48,11 +48,6 @@ while True:
 """Joins a socket to standard input and output; with half-close, as HTTP upgrades need it."""
 
 
-def dial_through(shell: Shell, host: str, port: int, on_stderr: Callable[[str], None]) -> socket.socket:
-    """A socket to `host:port` as a process on the node reaches it. Raises HarnessError when that cannot be started."""
-    return open_tunnel(shell.python([_RELAY, "tcp", host, str(port)]), on_stderr)
-
-
 def dial_engine(shell: Shell, endpoint: str, on_stderr: Callable[[str], None]) -> socket.socket:
     """A socket to the engine at `endpoint` (`unix:///…`, `tcp://…`) as a process on the node reaches it.
 
@@ -80,30 +75,13 @@ def dial_tcp(endpoint: str, tls: Tls | None) -> socket.socket:
     return dial_tls(host, port, tls)
 
 
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    """A context that verifies the server by the private authority, and shows the client's certificate.
-
-    Raises HarnessError when a file is not what it should be.
-    """
-    try:
-        context = ssl.create_default_context(cafile=str(tls.ca))
-        if tls.certificate is not None:
-            context.load_cert_chain(str(tls.certificate), str(tls.key))
-    except (ssl.SSLError, OSError) as error:
-        files = ", ".join(str(path) for path in (tls.ca, tls.certificate, tls.key) if path is not None)
-        raise HarnessError(
-            f"{files}: not certificates and keys in PEM: {describe_error(error)}; correct them"
-        ) from None
-    return context
-
-
 def dial_tls(host: str, port: int, tls: Tls, *, timeout_s: float = CONNECT_TIMEOUT_S) -> socket.socket:
     """A local socket whose other end is a TLS connection to `host:port`, verified against `tls`.
 
     Half-close works: after `shutdown(SHUT_WR)` the server is told the end of the data (close_notify, RFC 8446
     §6.1), and its answer can still be read. Raises OSError (ssl.SSLError for a certificate that does not hold).
     """
-    context = tls_context(tls)
+    context = tls_context(tls, "docker_tls")
     far = socket.create_connection((host, port), timeout=timeout_s)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     session = context.wrap_bio(incoming, outgoing, server_hostname=tls.server_name or host)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import io
 import json
 import socket
 from collections import deque
@@ -21,11 +20,10 @@ import docker
 import requests
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.utils import version_lt
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool
-from urllib3.connection import HTTPConnection
 
 from lab.errors import HarnessError
+
+from .http import DialAdapter, UnbufferedResponse
 
 API_TIMEOUT_S = 30
 IDLE_CONNECTIONS = 2
@@ -38,57 +36,6 @@ Dial = Callable[[], socket.socket]
 DialEngine = Callable[[Callable[[str], None]], socket.socket]
 
 
-class _Response(http.client.HTTPResponse):
-    """A response that takes nothing from the socket beyond its own headers before its body is read.
-
-    What `exec` prints follows the headers of its response at once, and the SDK reads it from the socket
-    itself: whatever a reader had buffered by then would be lost.
-    """
-
-    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-        super().__init__(sock, *arguments, **options)
-        self.fp = io.BufferedReader(self.fp.detach(), buffer_size=1)
-
-
-class _Connection(HTTPConnection):
-    """An HTTP connection over the socket that `dial` opens."""
-
-    response_class = _Response
-
-    def __init__(self, *arguments: Any, dial: Dial, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._dial = dial
-
-    def connect(self) -> None:
-        self.sock = self._dial()
-        self.sock.settimeout(self.timeout)
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _Adapter(HTTPAdapter):
-    """Sends every request of a session over connections that `dial` opens."""
-
-    def __init__(self, dial: Dial) -> None:
-        super().__init__()
-        self._dial = dial
-        self._pool = self._new_pool()
-
-    def _new_pool(self) -> _Pool:
-        return _Pool("docker", maxsize=IDLE_CONNECTIONS, dial=self._dial)
-
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> _Pool:
-        return self._pool
-
-    def close(self) -> None:
-        """Close the connections that are idle, and each other one after its request; later requests open new ones."""
-        super().close()
-        closing, self._pool = self._pool, self._new_pool()
-        closing.close()
-
-
 def connect(node: str, endpoint: str, dial: DialEngine) -> docker.DockerClient:
     """A client of the engine at `endpoint` on the node of that name (or of another socket there, such as a proxy's).
 
@@ -97,7 +44,13 @@ def connect(node: str, endpoint: str, dial: DialEngine) -> docker.DockerClient:
     the engine does not answer, or speaks only versions that the SDK has dropped.
     """
     complaints: deque[str] = deque(maxlen=1)
-    adapter = _Adapter(lambda: dial(complaints.append))
+    adapter = DialAdapter(
+        lambda _: dial(complaints.append),
+        host="docker",
+        port=2375,
+        idle=IDLE_CONNECTIONS,
+        response_class=UnbufferedResponse,  # what `exec` prints follows the headers at once
+    )
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(adapter.close)
         try:
@@ -121,7 +74,7 @@ def upgrade(dial: Dial, version: str, path: str, body: Mapping[str, Any]) -> soc
     (NotFound for 404) when the engine refuses.
     """
     connection = http.client.HTTPConnection("docker", timeout=API_TIMEOUT_S)
-    connection.response_class = _Response
+    connection.response_class = UnbufferedResponse
     connection.sock = sock = dial()
     stream = None
     try:
@@ -143,7 +96,7 @@ def upgrade(dial: Dial, version: str, path: str, body: Mapping[str, Any]) -> soc
         sock.close()
 
 
-def _client(adapter: _Adapter, version: str) -> docker.DockerClient:
+def _client(adapter: DialAdapter, version: str) -> docker.DockerClient:
     client = docker.DockerClient(base_url=_URL, version=version, timeout=API_TIMEOUT_S)
     client.api.trust_env = False  # a proxy for this machine's HTTP is not on the way to a node's socket
     client.api.mount("http://", adapter)

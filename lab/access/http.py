@@ -161,7 +161,7 @@ def dial_from_node(shell: Shell, host: str, port: int) -> Dial:
 
     def dial(timeout_s: float | None) -> socket.socket:
         complaints: deque[str] = deque(maxlen=1)
-        sock = open_tunnel(shell.channel(["python3", "-c", RELAY, host, str(port)]), complaints.append)
+        sock = open_tunnel(shell.python([RELAY, host, str(port)]), complaints.append)
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(sock.close)
             sock.settimeout(RELAY_S)
@@ -202,23 +202,26 @@ def with_tls(dial: Dial, context: ssl.SSLContext, server_name: str) -> Dial:
     return secure
 
 
-def tls_context(tls: Tls, section: str) -> ssl.SSLContext:
-    """TLS that trusts the authority of `tls` alone. Raises HarnessError when one of its files cannot be used."""
+def tls_context(tls: Tls, key: str) -> ssl.SSLContext:
+    """TLS that trusts the authority of `tls` alone; `key` is its place in the cluster file.
+
+    Raises HarnessError when one of its files cannot be used.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it verifies certificate and host name
     try:
         context.load_verify_locations(cafile=tls.ca)
     except OSError as error:
-        raise HarnessError(f"{section}.tls.ca {tls.ca}: {_tls_reason(error)}; give a certificate in PEM") from None
+        raise HarnessError(f"{key}.ca {tls.ca}: {_tls_reason(error)}; give a certificate in PEM") from None
 
     def no_passphrase() -> str:
-        raise HarnessError(f"{section}.tls.key {tls.key}: it has a passphrase; give a key without one")
+        raise HarnessError(f"{key}.key {tls.key}: it has a passphrase; give a key without one")
 
     if tls.certificate is not None:
         try:
             context.load_cert_chain(tls.certificate, tls.key, password=no_passphrase)
         except OSError as error:
             raise HarnessError(
-                f"{section}.tls.certificate {tls.certificate}: {_tls_reason(error)}; give it and its key in PEM"
+                f"{key}.certificate {tls.certificate}: {_tls_reason(error)}; give it and its key in PEM"
             ) from None
     return context
 
@@ -308,7 +311,7 @@ def dial_of(access: Access, settings: Service, section: ServiceName, port: int) 
     dial = dial_from_runner(host, port) if settings.through == "runner" else dial_from_node(access.shell, host, port)
     if settings.tls is None:
         return dial
-    return with_tls(dial, tls_context(settings.tls, section), settings.tls.server_name or host)
+    return with_tls(dial, tls_context(settings.tls, f"{section}.tls"), settings.tls.server_name or host)
 
 
 def _adapter(access: Access, settings: Service, section: ServiceName, port: int) -> DialAdapter:

@@ -20,8 +20,8 @@ import requests
 
 from lab.access.shell import Channel, Command, Shell
 from lab.embedded.namespaces import CLONE_NEWNET, setns
-from lab.embedded.preflight import find_program
 from lab.inventory import Node
+from lab.programs import find_program
 
 T = TypeVar("T")
 START_S = 30.0

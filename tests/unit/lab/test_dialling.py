@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lab.access.dialling import dial_tls, tls_context
-from lab.errors import HarnessError
+from lab.access.dialling import dial_tls
 from lab.inventory import Tls
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -155,9 +154,3 @@ def test_a_server_that_asks_for_a_certificate_in_vain_ends_the_connection(
     except OSError:
         return  # TLS 1.2: during the handshake
     assert everything(sockets[0]) == b""
-
-
-def test_a_file_that_is_no_certificate_is_an_error_in_one_line(files: Path) -> None:
-    (files / "garbage.pem").write_text("garbage")
-    with pytest.raises(HarnessError, match=r"garbage\.pem: not certificates and keys in PEM: .*; correct them$"):
-        tls_context(Tls(ca=files / "garbage.pem"))
