@@ -18,6 +18,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import paramiko
 from paramiko.auth_strategy import AuthSource, AuthStrategy, InMemoryPrivateKey
@@ -72,6 +73,16 @@ class Jumps:
     def __init__(self) -> None:
         self._clients: dict[tuple[Hop, ...], paramiko.SSHClient] = {}
         self._lock = threading.Lock()
+        self._keys: dict[tuple[tuple[Path, ...], Path | None, Ssh], list[paramiko.PKey]] = {}
+        self._keys_lock = threading.Lock()
+
+    def keys(self, where: str, hop: Hop, ssh: Ssh) -> list[paramiko.PKey]:
+        """The private keys for a hop, read once: a passphrase costs a second of processor. Raises LabError."""
+        place = (hop.keys, hop.certificate, ssh)
+        with self._keys_lock:
+            if place not in self._keys:
+                self._keys[place] = _load_keys(where, hop, ssh)
+            return self._keys[place]
 
     def dial(self, node: Node, hops: tuple[Hop, ...], timeout_s: float) -> socket.socket | paramiko.Channel:
         """A connection to the last hop's port, through the ones before. Raises LabError."""
@@ -130,7 +141,7 @@ def log_in(node: Node, hops: tuple[Hop, ...], jumps: Jumps, timeout_s: float) ->
     where = f"node {node.name}: ssh {hop}"
     if not hop.known_hosts:
         raise LabError(f"{where}: there is no file of known hosts; write ssh.known_hosts, or UserKnownHostsFile")
-    strategy = _Keys(hop.user, _load_keys(where, hop, node.ssh), node.ssh.agent)
+    strategy = _Keys(hop.user, jumps.keys(where, hop, node.ssh), node.ssh.agent)
     files = ", ".join(str(path) for path in hop.known_hosts)
     for attempt in range(ATTEMPTS):
         client = paramiko.SSHClient()
