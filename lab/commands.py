@@ -178,7 +178,10 @@ def _exec(options: argparse.Namespace) -> None:
 def _inventory(options: argparse.Namespace) -> None:
     file = cluster_file(embedded.attach(options.lab).state, options.face)
     if not file.exists():
-        raise UsageError(f"--face {options.face}: lab {options.lab!r} has no such face; see docs/foreign-lab.md")
+        raise UsageError(
+            f"--face {options.face}: lab {options.lab!r} does not have it; "
+            "other faces than root need `lab up --foreign`, and the face nomad needs Nomad"
+        )
     print(file.read_text(), end="")
 
 

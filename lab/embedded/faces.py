@@ -24,18 +24,18 @@ from .keys import write_private
 ROOT = "root"
 DESK_OF = {"sudo": "ssh", "cert": "ssh", "docker": "ssh", "tls": "tls", "nomad": "nomad"}
 """The desk of each face."""
+USUAL = "sudo"
+"""The face by which a run reaches the foreign lab that it makes for itself (`pytest --foreign`)."""
 FLATNET = "flatnet"
 """Name of the tokens that are handed out."""
 FACES = (ROOT, *DESK_OF)
 
 
-def face(name: str, own: Inventory, state: Path, namespaces: Mapping[str, Path] | None = None) -> Inventory | None:
-    """The inventory of a face other than `root`, made from the lab's own; None where it has no Nomad for `nomad`.
+def face(name: str, own: Inventory, state: Path, namespaces: Mapping[str, Path] | None = None) -> Inventory:
+    """The inventory of a face other than `root`, made from the lab's own, which has to have Nomad for `nomad`.
 
     `namespaces`: {desk: network namespace}; None while the lab is only planned.
     """
-    if name == "nomad" and own.nomad is None:
-        return None
     nodes = tuple(node.model_copy(update={"power": None, **_way(name, node, state)}) for node in own.nodes)
     changed: dict[str, object] = {"name": foreign.CLUSTER, "kind": "cluster", "nodes": nodes}
     if own.consul is not None:
@@ -101,9 +101,8 @@ def write(own: Inventory, state: Path, namespaces: Mapping[str, Path]) -> None:
     """Write the cluster file of every face into the lab's run directory, for root's eyes (mode 0600)."""
     write_private(_config_file(state), ssh_config(own, state))
     for name in DESK_OF:
-        made = face(name, own, state, namespaces)
-        if made is not None:
-            write_private(cluster_file(state, name), as_written(made))
+        if name != "nomad" or own.nomad is not None:
+            write_private(cluster_file(state, name), as_written(face(name, own, state, namespaces)))
 
 
 def cluster_file(state: Path, name: str) -> Path:
