@@ -78,9 +78,10 @@ def _network_names(overlay: Overlay) -> dict[str, str]:
 
 def _examine_node(node: NodeAccess, overlay: Overlay, cluster: ClusterAccess, start_container: bool) -> Examined:
     where = f"node {node.name}"
-    unreached = attempt(where, "cannot be reached", lambda: _nothing(node.shell.connect()))
-    if unreached:
-        return Examined(node.name, unreached)
+    try:
+        node.shell.connect()
+    except HarnessError as error:  # it names the node, and what is in the way
+        return Examined(node.name, [Finding(str(error).splitlines()[0][:LONGEST])])
     findings: list[Finding] = []
     with ThreadPoolExecutor(max_workers=1) as aside:
         settings = cluster.inventory.consul
@@ -165,7 +166,3 @@ def attempt(where: str, what: str, check: Callable[[], Sequence[Finding]]) -> li
     except ERRORS as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         return [Finding(f"{where}: {what}: {first.removeprefix(f'{where}: ')}"[:LONGEST])]
-
-
-def _nothing(_: object) -> list[Finding]:
-    return []

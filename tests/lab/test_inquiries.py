@@ -124,7 +124,7 @@ def test_every_problem_is_told_at_once(kept: Place, found: Path, tmp_path: Path)
     assert done.returncode == 3 and "Traceback" not in done.stdout + done.stderr
     for said in (
         "problem: node u1: has no interface ens3; write `interface: eth0`",
-        "problem: node u9: cannot be reached: ssh root@192.168.56.99:22: unreachable",
+        "problem: node u9: ssh root@192.168.56.99:22: unreachable",
         "problem: node u1: Consul: its datacenter is dc1, and the file's consul.datacenter is ham; correct the file",
         "problem: node u2: Consul: its datacenter is dc1, and the file's consul.datacenter is ham; correct the file",
         "problem: node u1: DNS at 192.168.56.3:5353, asked on the node for consul.service.consul: no answer",

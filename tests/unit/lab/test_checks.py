@@ -319,7 +319,7 @@ def test_a_dead_node_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(examination, "_examine_engine", look)
     found = texts(examination.examine(cluster, adapter(inventory()), start_container=False))
     assert found == [
-        "node u1: cannot be reached: ssh root@192.168.56.1:22: unreachable: no route to host",
+        "node u1: ssh root@192.168.56.1:22: unreachable: no route to host",
         "node u2: Docker: it is wrong",
         f"node u2: {ABSENT}",
     ]
