@@ -25,11 +25,9 @@ MOST_OF_ERROR = 120
 ERRORS = (nomad.api.exceptions.BaseNomadException, requests.RequestException, ValueError, KeyError)
 """What a call may raise when Nomad does not answer, or answers something else than its documentation says."""
 NODE_READ = 'node { policy = "read" }'
-OPERATOR_READ = 'operator { policy = "read" }'
 RULES = (
     ("GET", r"/v1/agent/members", "list its servers", NODE_READ),
     ("GET", r"/v1/nodes", "list its clients", NODE_READ),
-    ("GET", r"/v1/operator/raft/configuration", "tell who leads", OPERATOR_READ),
     ("GET", r"/v1/jobs", "list jobs", "list-jobs"),
     ("POST", r"/v1/jobs/parse", "parse a job", "parse-job"),
     ("GET", r"/v1/job/[^/]+(/allocations|/evaluations)?", "tell about a job", "read-job"),
@@ -40,7 +38,8 @@ RULES = (
 )
 """(method, the path as a regular expression, what the request does, the rule or the namespace's capability of an ACL
 policy that allows it). Each was tried on Nomad 1.1.2; "HTTP API", section "ACL Required", in Nomad's documentation has
-the same. `parse-job` came with 1.2.6."""
+the same. `parse-job` came with 1.2.6. Who leads, and which servers vote, /v1/status tells everybody; the raft
+configuration would need a management token."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,12 @@ class Quorum:
         return "; ".join(f"{role}: {', '.join(sorted(addresses)) or 'none'}" for role, addresses in servers.items())
 
 
-def read_quorum(members: Mapping[str, Any], raft: Mapping[str, Any]) -> Quorum:
-    """The servers from the answers of /v1/agent/members and /v1/operator/raft/configuration."""
-    servers = raft["Servers"] or ()  # null until a server has peers
+def read_quorum(members: Mapping[str, Any], peers: Iterable[str] | None, leader: str) -> Quorum:
+    """The servers from the answers of /v1/agent/members, /v1/status/peers and /v1/status/leader ("" for none)."""
     return Quorum(
         alive=frozenset(member["Addr"] for member in members["Members"] or () if member["Status"] == "alive"),
-        voters=frozenset(_host(server["Address"]) for server in servers if server["Voter"]),
-        leaders=frozenset(_host(server["Address"]) for server in servers if server["Leader"]),
+        voters=frozenset(_host(peer) for peer in peers or ()),  # null until a server has peers
+        leaders=frozenset(_host(each) for each in [leader] if each),
     )
 
 
@@ -125,7 +123,11 @@ class NomadClient:
         self.job = nomad.api.Job(**requester)
         self.jobs = nomad.api.Jobs(**requester)
         self.nodes = nomad.api.Nodes(**requester)
-        self.operator = nomad.api.Operator(**requester)
+        self.status = nomad.api.Status(**requester)
+
+    def quorum(self) -> Quorum:
+        """Nomad's servers, as this agent sees them."""
+        return read_quorum(self.agent.get_members(), self.status.peers.get_peers(), self.status.leader.get_leader())
 
     def collect(self, allocation: str) -> None:
         """Have its client remove what it keeps of an allocation that has ended (its folder and logs)."""
@@ -181,7 +183,7 @@ def unready(inventory: Inventory, client: NomadClient) -> str | None:
     if inventory.nomad is None:
         raise HarnessError(f"{inventory.name}: Nomad is asked for; give the cluster file a section `nomad`")
     try:
-        quorum = read_quorum(client.agent.get_members(), client.operator.get_configuration())
+        quorum = client.quorum()
         states = client_states(client.nodes.get_nodes())
     except ERRORS as error:
         return describe_error(error)[:MOST_OF_ERROR]

@@ -65,8 +65,7 @@ def examine_nomad(cluster: ClusterAccess, settings: Nomad) -> list[Finding]:
     """
     first = next(iter(cluster.nodes.values()))
     client = nomad_api.connect(first, settings)
-    client.agent.get_members()
-    client.operator.get_configuration()
+    client.quorum()
     client.job.plan_job(PLANNED, {"Job": _planned(cluster.inventory, settings)})
     client.jobs.get_jobs(prefix=PLANNED)
     return judge_nomad(cluster.inventory.nodes, settings.datacenter, client.nodes.get_nodes())

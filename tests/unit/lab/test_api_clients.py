@@ -161,13 +161,13 @@ def test_a_call_of_nomad_goes_where_the_arguments_say(token: str | None, tmp_pat
     client.job.get_allocations("web")
     client.nodes.get_nodes()
     client.agent.get_members()
-    client.operator.get_configuration()
+    client.status.leader.get_leader()
     client.jobs.parse("job x {}")
     assert [str(request.url) for request in recorder.sent] == [
         "http://192.168.56.3:4711/v1/job/web/allocations",
         "http://192.168.56.3:4711/v1/nodes",
         "http://192.168.56.3:4711/v1/agent/members",
-        "http://192.168.56.3:4711/v1/operator/raft/configuration?stale=False",
+        "http://192.168.56.3:4711/v1/status/leader",
         "http://192.168.56.3:4711/v1/jobs/parse",
     ]
     assert {request.headers.get("X-Nomad-Token") for request in recorder.sent} == {token}
@@ -275,17 +275,17 @@ def test_an_agent_that_does_not_answer_is_not_ready() -> None:
 
 
 def test_a_quorum_without_servers_or_members_is_empty() -> None:
-    assert nomad.read_quorum({"Members": None}, {"Servers": None}) == nomad.Quorum(*[frozenset[str]()] * 3)
+    assert nomad.read_quorum({"Members": None}, None, "") == nomad.Quorum(*[frozenset[str]()] * 3)
 
 
 def test_a_servers_ipv6_address_keeps_its_colons() -> None:
-    raft = {"Servers": [{"Address": "[fd00::1]:4647", "Voter": True, "Leader": True}]}
-    assert nomad.read_quorum({"Members": []}, raft).voters == {"[fd00::1]"}
+    seen = nomad.read_quorum({"Members": []}, ["[fd00::1]:4647"], "[fd00::1]:4647")
+    assert seen.voters == seen.leaders == {"[fd00::1]"}
 
 
 def test_an_agent_is_asked_for_members_servers_and_clients() -> None:
     members = {"Members": [{"Addr": address, "Status": "alive"} for address in sorted(ALL)]}
-    servers = [{"Address": f"{each}:4647", "Voter": True, "Leader": each in LEADER} for each in sorted(ALL)]
+    peers, (leader,) = [f"{each}:4647" for each in sorted(ALL)], LEADER
     docker = {"docker": {"Detected": True, "Healthy": True}}
     nodes = [
         {"Address": each, "Status": "ready", "SchedulingEligibility": "eligible", "Drivers": docker}
@@ -293,11 +293,12 @@ def test_an_agent_is_asked_for_members_servers_and_clients() -> None:
     ]
     client = nomad.connect(ACCESS, Nomad())
     recorder = recorded(client, None)
-    recorder.bodies = [members, {"Servers": servers}, nodes]
+    recorder.bodies = [members, peers, f"{leader}:4647", nodes]
     assert nomad.unready(inventory(), client) == "client u3: not there"
     assert [request.path_url.partition("?")[0] for request in recorder.sent] == [
         "/v1/agent/members",
-        "/v1/operator/raft/configuration",
+        "/v1/status/peers",
+        "/v1/status/leader",
         "/v1/nodes",
     ]
 

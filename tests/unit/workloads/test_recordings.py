@@ -56,15 +56,20 @@ def test_a_peer_that_weave_retries_is_told_with_its_reason() -> None:
     }
 
 
+def quorum(members: Any) -> nomad.Quorum:
+    """The quorum from the recorded answers about peers and leader, and these members."""
+    return nomad.read_quorum(members, recording("nomad/peers.json"), recording("nomad/leader.json"))
+
+
 def test_nomads_quorum_has_three_voters_alive_and_one_leader() -> None:
-    seen = nomad.read_quorum(recording("nomad/members.json"), recording("nomad/raft.json"))
+    seen = quorum(recording("nomad/members.json"))
     assert seen == nomad.Quorum(frozenset(SERVERS), frozenset(SERVERS), frozenset({"192.168.56.5"}))
 
 
 def test_a_server_that_is_gone_is_no_longer_alive_but_still_a_voter() -> None:
     members = recording("nomad/members.json")
     members["Members"][0]["Status"] = "failed"
-    seen = nomad.read_quorum(members, recording("nomad/raft.json"))
+    seen = quorum(members)
     assert seen.alive == SERVERS - {"192.168.56.3"}
     assert seen.voters == SERVERS
 
