@@ -60,7 +60,8 @@ def _ask_all(nodes: Sequence[Node], report: Report) -> list[Survey]:
     def do(node: Node) -> Survey:
         found = ask(node)
         wrong = "; ".join(found.errors.values())
-        report(f"{node.name} ({node.address}): {wrong or 'answered'}")
+        told = found.host.hostname if found.host is not None else node.name
+        report(f"{told} ({found.address}): {wrong or 'answered'}")
         return found
 
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:

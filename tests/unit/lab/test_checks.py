@@ -294,6 +294,12 @@ def test_what_a_check_raises_is_one_line(error: Exception, said: str) -> None:
     assert attempt("node u1", "Docker", lambda: fail(error)) == [Finding(said)]
 
 
+def test_the_way_out_follows_where_the_error_has_none() -> None:
+    (plain,) = attempt("node u1", "Docker", lambda: fail(HarnessError("node u1: Docker at x: down")), "start it")
+    (own,) = attempt("node u1", "Docker", lambda: fail(OSError("down; do this")), "start it")
+    assert (plain.text, own.text) == ("node u1: Docker at x: down; start it", "node u1: Docker: down; do this")
+
+
 def test_a_long_error_is_cut() -> None:
     (found,) = attempt("node u1", "Docker", lambda: fail(OSError("x" * 1000)))
     assert len(found.text) == LONGEST and found.text.startswith("node u1: Docker: xxx")
