@@ -114,7 +114,11 @@ def _examine_engine(
 
     def look() -> list[Finding]:
         root = said["info"].get("DockerRootDir") if said else None
-        host.append(facts.read(node.run(facts.script(node.node, root), check=False).stdout))
+        answer = node.run(facts.script(node.node, root), check=False)
+        try:
+            host.append(facts.read(answer.stdout))
+        except ValueError as error:
+            raise HarnessError(f"{error}, with exit status {answer.exit_status}: {answer.stderr[-LONGEST:]}") from None
         return judging.judge_host(node.node, host[0])
 
     findings += attempt(where, "commands", look)

@@ -109,7 +109,7 @@ def _with(inventory: Inventory, node: Node, do: Callable[[NodeAccess], Survey]) 
 def _ask_shell(node: NodeAccess, found: Survey) -> Survey:
     try:
         host = read_host(node.run(SCRIPT, check=False).stdout)
-    except HarnessError as error:
+    except (HarnessError, ValueError) as error:
         return replace(found, errors={**found.errors, "node": _reason(error, node.name)})
     known = {str(one.ip) for addresses in host.addresses.values() for one in addresses}
     if found.address not in known and host.reached_at in known:
