@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .access.cluster import ClusterAccess
 from .checks.examination import examine
+from .discovery import by_nomad
 from .discovery import options as discover_options
 from .discovery.cluster import interpret
 from .discovery.options import Ways, targets_of
@@ -43,7 +44,11 @@ def _discover(options: argparse.Namespace) -> None:
     if options.out is not None and options.out.exists():
         raise UsageError(f"--out {options.out}: there is such a file, and nothing is overwritten; name another")
     ways = Ways(options)
-    surveys = survey(targets_of(options.hosts), ways.node, lambda step: print(f"  {step}", file=sys.stderr))
+    nomad, servers = ways.nomad(), set[str]()
+    if nomad is not None:
+        surveys, servers = by_nomad.ask(nomad)
+    else:
+        surveys = survey(targets_of(options.hosts), ways.node, lambda step: print(f"  {step}", file=sys.stderr))
     if not any(one.engine is not None for one in surveys):
         reasons = "; ".join(f"{one.name}: {'; '.join(one.errors.values())}" for one in surveys)
         raise LabError(f"discover: no node's engine answered: {reasons}")
@@ -53,6 +58,10 @@ def _discover(options: argparse.Namespace) -> None:
         docker = ways.docker_of(node.address)
         if docker is not None:
             node.keys["docker"] = docker
+        if node.address in servers:
+            node.keys["nomad_server"] = True
+    if nomad is not None and found.nomad is not None:
+        found.nomad.reached_by(nomad)
     text = write(found)
     if options.out is None:
         print(text, end="")

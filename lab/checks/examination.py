@@ -34,6 +34,7 @@ START_TIMEOUT_S = 30
 STALE_S = 60.0
 """A container of an earlier check that is older was left by one that was killed, seconds."""
 LABEL = "flatnet.check"
+CONSUL_WAY_OUT = "start its agent, or correct consul.http_port, or write `through: node`"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ def _examine_node(node: NodeAccess, overlay: Overlay, cluster: ClusterAccess, st
         settings = cluster.inventory.consul
         asked = None
         if settings is not None:
-            asked = aside.submit(attempt, where, "Consul", lambda: services.examine_consul(node, settings))
+            asked = aside.submit(
+                attempt, where, "Consul", lambda: services.examine_consul(node, settings), CONSUL_WAY_OUT
+            )
         engine = _examine_engine(node, overlay, findings, start_container)
         if asked is not None:
             findings += asked.result()
@@ -106,12 +109,16 @@ def _examine_engine(
         said["info"], said["version"] = node.docker.info(), node.docker.version()
         return []
 
-    findings += attempt(where, "Docker", ask)
+    findings += attempt(where, "Docker", ask, "start the engine, or correct the node's `docker`")
     host: list[facts.HostFacts] = []
 
     def look() -> list[Finding]:
         root = said["info"].get("DockerRootDir") if said else None
-        host.append(facts.read(node.run(facts.script(node.node, root), check=False).stdout))
+        answer = node.run(facts.script(node.node, root), check=False)
+        try:
+            host.append(facts.read(answer.stdout))
+        except ValueError as error:
+            raise HarnessError(f"{error}, with exit status {answer.exit_status}: {answer.stderr[-LONGEST:]}") from None
         return judging.judge_host(node.node, host[0])
 
     findings += attempt(where, "commands", look)
@@ -159,10 +166,12 @@ def _create(node: NodeAccess) -> Any:
     )
 
 
-def attempt(where: str, what: str, check: Callable[[], Sequence[Finding]]) -> list[Finding]:
-    """The findings of a check; when it raises one of ERRORS, that alone as one line."""
+def attempt(where: str, what: str, check: Callable[[], Sequence[Finding]], way_out: str = "") -> list[Finding]:
+    """The findings of a check; when it raises one of ERRORS, that alone as one line, with the way out behind it."""
     try:
         return list(check())
     except ERRORS as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        return [Finding(f"{where}: {what}: {first.removeprefix(f'{where}: ')}"[:LONGEST])]
+        said = first.removeprefix(f"{where}: ")
+        text = f"{where}: {said if said.startswith(what) else f'{what}: {said}'}"[:LONGEST]
+        return [Finding(f"{text}; {way_out}" if way_out and ";" not in text else text)]

@@ -57,11 +57,13 @@ def script(node: Node, docker_root: str | None) -> str:
     ]
     if docker_root is not None:
         lines.append(f'echo "disk=$(df -Pk {shlex.quote(docker_root)} | tail -n 1)"')
-    return "\n".join(lines)
+    return "\n".join([*lines, "echo end=yes"])
 
 
 def read(output: str) -> HostFacts:
-    """The record of what `script` printed."""
+    """The record of what `script` printed. Raises ValueError when it did not come to its end."""
+    if "end=yes" not in output.splitlines():
+        raise ValueError("the answer of its shell was cut off")
     said = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
     python = re.fullmatch(r"(\d+)\.(\d+)", said.get("python", ""))
     holder = re.match(r"\d+:\s+([^\s@:]+)", said.get("holder", ""))

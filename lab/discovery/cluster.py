@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from .networks import propose, subnet_name
 from .questions import Host, Survey
-from .services import Member, consul_of, members_of, nomad_names, nomad_of
+from .services import CONSUL_PORT, Member, consul_of, members_of, nomad_names, nomad_of, not_asked
 from .writing import Found, FoundNode, Lost, one_line
 
 DEFAULT_INTERFACE = "eth0"
@@ -30,6 +30,8 @@ def interpret(
     named = _unique(named)
     members = {member.address: member for member in members_of(surveys)}
     consul, nomad = consul_of(named), nomad_of(named)
+    if not any(f":{CONSUL_PORT}/" in url for survey in surveys for url in survey.http):
+        consul, nomad = consul or not_asked("Consul"), nomad or not_asked("Nomad")
     nodes = []
     for survey in named:
         node = _node(survey, members)
@@ -103,9 +105,8 @@ def _node(survey: Survey, members: Mapping[str, Member]) -> FoundNode:
         version = survey.engine.version
         node.told = f"Docker {version.get('Version', '?')}, {survey.engine.info.get('OperatingSystem', '?')}"
     if survey.host is None:
-        node.comments.append(
-            "interface: which NIC carries the overlay? It was not asked, for want of a shell (default: eth0)"
-        )
+        node.comments += ["interface: which NIC carries the overlay? There is no shell to ask (default: eth0)"]
+        node.comments += [one_line(survey.errors.values())] if survey.errors else []
         return node
     if survey.host.python:
         node.told += f", Python {survey.host.python}"

@@ -7,13 +7,15 @@ import re
 import socket
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from lab.errors import UsageError
-from lab.inventory import Node, Ssh, Tls
+from lab.inventory import Node, Nomad, Ssh, Tls
 
 from .cluster import short
+from .services import NOMAD_PORT
 from .survey import Target
 
 ENGINE_PORT = {True: 2376, False: 2375}
@@ -23,7 +25,7 @@ _HOME = Path("~/.ssh")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add them to the parser of the command."""
-    parser.add_argument("hosts", nargs="+", metavar="[USER@]HOST[:PORT]", help="a node, or several; one may be enough")
+    parser.add_argument("hosts", nargs="*", metavar="[USER@]HOST[:PORT]", help="a node, or several; one may be enough")
     parser.add_argument("--user", help="SSH user (default: that of --config, else root)")
     parser.add_argument("--key", type=Path, metavar="FILE", help="private key")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="the key's certificate")
@@ -33,9 +35,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="OpenSSH's client configuration")
     parser.add_argument("--jump", metavar="[USER@]HOST[:PORT]", help="machine on the way, as ProxyJump")
     parser.add_argument("--become", choices=("none", "sudo", "docker"), help="how it becomes root (default: tried)")
-    parser.add_argument("--via", choices=("ssh", "docker"), default="ssh", help="by SSH, or by the engine's API on TCP")
+    parser.add_argument("--via", choices=("ssh", "docker", "nomad"), default="ssh", help="default: ssh")
     parser.add_argument("--docker", metavar="URL", help="the engine, such as tcp://{address}:2376")
     parser.add_argument("--tls", type=Path, metavar="DIR", help="ca.pem, cert.pem and key.pem for that")
+    parser.add_argument("--nomad", metavar="URL", help="Nomad's HTTP API, such as http://192.168.56.3:4646")
+    parser.add_argument("--token-file", type=Path, metavar="FILE", help="holds Nomad's ACL token")
     parser.add_argument("--name", default="cluster", help="the cluster's name in reports")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there, if there is no such file yet")
 
@@ -47,10 +51,16 @@ class Ways:
         self._options = options
         if options.via == "docker" and options.docker is None and options.tls is None:
             raise UsageError("--via docker: give --docker tcp://{address}:PORT, or --tls DIR, or both")
+        if (options.via == "nomad") != (options.nomad is not None):
+            raise UsageError("discover: --via nomad and --nomad URL go together; give both, or neither")
+        if bool(options.hosts) is (options.via == "nomad"):
+            raise UsageError(
+                "discover: name a node" if not options.hosts else "--via nomad: Nomad names the nodes itself"
+            )
         self.ssh = _ssh(options) if options.via == "ssh" else {}
-        self.common: dict[str, object] = {} if options.via == "ssh" else {"via": "docker"}
+        self.common: dict[str, object] = {} if options.via == "ssh" else {"via": options.via}
         self._tls = _tls(options.tls) if options.tls is not None else None
-        if self._tls is not None:
+        if self._tls is not None and options.via != "nomad":
             self.common["docker_tls"] = {key: str(path) for key, path in self._tls.items()}
         if options.become not in (None, "none"):
             self.common["become"] = options.become
@@ -76,8 +86,29 @@ class Ways:
                 f"{name}: {place} {wrong['msg'].removeprefix('Value error, ')}".replace(": :", ":")
             ) from None
 
+    def nomad(self) -> Nomad | None:
+        """The section `nomad` of somebody who is reached by it; None for another way."""
+        if self._options.nomad is None:
+            return None
+        url = urlsplit(self._options.nomad)
+        if url.scheme not in ("http", "https") or url.hostname is None or (url.scheme == "https") != bool(self._tls):
+            raise UsageError(
+                f"--nomad {self._options.nomad}: write http://HOST:PORT, or https://… together with --tls DIR"
+            )
+        token = self._options.token_file
+        if token is not None and not token.expanduser().is_file():
+            raise UsageError(f"--token-file {token}: no such file; give the path of one")
+        return Nomad(
+            http_host=url.hostname,
+            http_port=url.port or NOMAD_PORT,
+            token_file=None if token is None else token.expanduser().resolve(),
+            tls=None if self._tls is None else Tls.model_validate(self._tls),
+        )
+
     def docker_of(self, address: str) -> str | None:
         """The key `docker` of a node's entry; None where it is the default."""
+        if self._options.via == "nomad":
+            return None
         endpoint = self.node("any", address).docker
         return None if endpoint == Node.model_fields["docker"].default else endpoint
 

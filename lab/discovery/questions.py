@@ -33,6 +33,7 @@ done
 if [ -S /var/run/weave/weave.sock ]; then echo weave_proxy=yes; fi
 if [ -S /var/run/docker.sock ]; then echo socket=yes; fi
 if command -v ss >/dev/null; then ss -Hlntup | sed 's/^/listening=/'; fi
+echo end=yes
 """
 """For the node's shell, of any user: prints `key=value` lines; some keys more than once."""
 
@@ -128,7 +129,9 @@ class Survey:
 
 
 def read_host(output: str) -> Host:
-    """The record of what SCRIPT printed."""
+    """The record of what SCRIPT printed. Raises ValueError when it did not come to its end."""
+    if "end=yes" not in output.splitlines():
+        raise ValueError("the answer of its shell was cut off")
     said: dict[str, list[str]] = {}
     for line in output.splitlines():
         key, equals, value = line.partition("=")

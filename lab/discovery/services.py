@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.inventory import Nomad
+
 from .questions import Survey, parsed
 
 CONSUL_PORT, CONSUL_TLS_PORT, NOMAD_PORT, WEAVE_PORT = 8500, 8501, 4646, 6784
@@ -39,11 +41,21 @@ class Member:
 class ServiceFacts:
     """A section `consul` or `nomad` of the file: its keys, what they were read from, and open questions."""
 
-    keys: dict[str, str | int] = field(default_factory=dict)
+    keys: dict[str, object] = field(default_factory=dict)
     comments: list[str] = field(default_factory=list)
     servers: set[str] = field(default_factory=set)
     """Addresses of its servers."""
     version: str = ""
+
+    def reached_by(self, settings: Nomad) -> None:
+        """Take over how a person reached it."""
+        self.keys |= {"http_host": str(settings.http_host), "http_port": settings.http_port}
+        self.keys.pop("through", None)
+        self.comments = [comment for comment in self.comments if not comment.startswith(("token_file", "through"))]
+        if settings.token_file is not None:
+            self.keys["token_file"] = str(settings.token_file)
+        if settings.tls is not None:
+            self.keys["tls"] = {key: str(path) for key, path in settings.tls.model_dump(exclude_none=True).items()}
 
 
 def members_of(surveys: Iterable[Survey]) -> list[Member]:
@@ -152,6 +164,11 @@ def nomad_of(surveys: Iterable[Survey]) -> ServiceFacts | None:
         if (config.get("Server") or {}).get("Enabled"):
             facts.servers.add(survey.address)
     return facts or _closed(surveys, "nomad", "Nomad", NOMAD_PORT)
+
+
+def not_asked(name: str) -> ServiceFacts:
+    """What is known of a service when no process on any node could ask for it."""
+    return ServiceFacts(comments=[f"no process on a node could ask for it; is there a {name}, and on which port?"])
 
 
 def _closed(surveys: Iterable[Survey], program: str, name: str, port: int) -> ServiceFacts | None:

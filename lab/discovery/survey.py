@@ -60,7 +60,8 @@ def _ask_all(nodes: Sequence[Node], report: Report) -> list[Survey]:
     def do(node: Node) -> Survey:
         found = ask(node)
         wrong = "; ".join(found.errors.values())
-        report(f"{node.name} ({node.address}): {wrong or 'answered'}")
+        told = found.host.hostname if found.host is not None else node.name
+        report(f"{told} ({found.address}): {wrong or 'answered'}")
         return found
 
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
@@ -108,7 +109,7 @@ def _with(inventory: Inventory, node: Node, do: Callable[[NodeAccess], Survey]) 
 def _ask_shell(node: NodeAccess, found: Survey) -> Survey:
     try:
         host = read_host(node.run(SCRIPT, check=False).stdout)
-    except HarnessError as error:
+    except (HarnessError, ValueError) as error:
         return replace(found, errors={**found.errors, "node": _reason(error, node.name)})
     known = {str(one.ip) for addresses in host.addresses.values() for one in addresses}
     if found.address not in known and host.reached_at in known:

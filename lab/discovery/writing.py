@@ -72,7 +72,11 @@ def scalar(value: object) -> str:
 
 def write(found: Found) -> str:
     """The cluster file's text."""
-    lines = [f"# Found by `{found.command}`. Lines with a question need an answer; the rest is what the nodes said."]
+    lines = [
+        "# Found by",
+        f"#     {found.command}",
+        "# A comment with a question needs an answer; the rest is what was seen.",
+    ]
     lines += [f"# {comment}" for comment in found.comments]
     lines += ["", f"name: {scalar(found.name)}"]
     lines += [f"underlay: {found.underlay}"] if found.underlay else ["# underlay: which network are the nodes on?"]

@@ -53,6 +53,7 @@ parser=yes
 conntrack=75 100
 neighbours=75 100
 disk=overlay         100000 34464     65536      4% /var/lib/docker
+end=yes
 """
 
 
@@ -63,9 +64,15 @@ def texts(findings: list[Finding]) -> list[str]:
 def test_what_the_script_prints_is_read() -> None:
     assert facts.read(SAID) == SOUND
     nothing = HostFacts(None, None, False, 0, False, None, False, None, None, None)
-    assert facts.read("") == nothing
-    assert facts.read("uid=\npython=\nip=\ncapabilities=\nholder=\nneighbours=1\ndisk=df: no") == nothing
-    assert facts.read("holder=3: eth0.7@eth0    inet 10.0.0.1/24").holder == "eth0.7"
+    assert facts.read("end=yes") == nothing
+    assert facts.read("uid=\npython=\nip=\ncapabilities=\nholder=\nneighbours=1\ndisk=df: no\nend=yes") == nothing
+    assert facts.read("holder=3: eth0.7@eth0    inet 10.0.0.1/24\nend=yes").holder == "eth0.7"
+
+
+@pytest.mark.parametrize("output", ["", "uid=0\n", SAID.removesuffix("end=yes\n")])
+def test_an_answer_that_was_cut_off_is_not_an_answer(output: str) -> None:
+    with pytest.raises(ValueError, match="cut off"):
+        facts.read(output)
 
 
 def test_the_script_asks_for_what_the_file_names() -> None:
@@ -292,6 +299,12 @@ NOT_JSON = json.JSONDecodeError("no JSON", "<html>", 0)
 def test_what_a_check_raises_is_one_line(error: Exception, said: str) -> None:
     assert isinstance(error, ERRORS)
     assert attempt("node u1", "Docker", lambda: fail(error)) == [Finding(said)]
+
+
+def test_the_way_out_follows_where_the_error_has_none() -> None:
+    (plain,) = attempt("node u1", "Docker", lambda: fail(HarnessError("node u1: Docker at x: down")), "start it")
+    (own,) = attempt("node u1", "Docker", lambda: fail(OSError("down; do this")), "start it")
+    assert (plain.text, own.text) == ("node u1: Docker at x: down; start it", "node u1: Docker: down; do this")
 
 
 def test_a_long_error_is_cut() -> None:

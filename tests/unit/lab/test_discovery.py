@@ -37,6 +37,7 @@ socket=yes
 listening=tcp LISTEN 0 4096 *:8500 *:* users:(("consul",pid=7,fd=9))
 listening=tcp LISTEN 0 4096 127.0.0.1%lo:53 0.0.0.0:*
 listening=garbage
+end=yes
 """
 
 
@@ -76,8 +77,13 @@ def test_what_the_script_prints_is_read() -> None:
 
 
 def test_a_node_that_says_nothing_has_nothing() -> None:
-    found = read_host("addresses=Usage: ip\nlinks={}\n")
+    found = read_host("addresses=Usage: ip\nlinks={}\nend=yes\n")
     assert found.uid is None and not found.systemd and not found.links and not found.addresses and not found.runit
+
+
+def test_an_answer_that_was_cut_off_is_not_an_answer() -> None:
+    with pytest.raises(ValueError, match="cut off"):
+        read_host(OUTPUT.removesuffix("end=yes\n"))
 
 
 def test_answers_over_http() -> None:
@@ -353,8 +359,8 @@ def test_nothing_found_leaves_questions() -> None:
         "# underlay: which network", "# agent_image: the node has no python3",
         "# address: no interface of the node has",
         "# commands: how are Docker", "# overlay:", "which are the containers' networks",
-        "# consul: nothing like Consul",
-        "# nomad: nothing like Nomad", "# Nothing here knows other nodes",
+        "# consul:",
+        "# nomad:", "# Nothing here knows other nodes",
     ):  # fmt: skip
         assert question in text
 
@@ -378,3 +384,9 @@ def test_names_are_unique_and_nomads_where_it_has_one(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_value_is_read_back_as_it_was(value: object, text: str) -> None:
     assert scalar(value) == text
+
+
+def test_where_nothing_answered_the_services_are_left_out() -> None:
+    refused = dict.fromkeys(urls(ADDRESSES["u1"]), (0, "[Errno 111] Connection refused"))
+    text = write(interpret([survey("u1", http=refused)], name="x", command="c", ssh={}, common={}))
+    assert "# consul: nothing like Consul answers" in text and "# nomad: nothing like Nomad answers" in text
