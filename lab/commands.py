@@ -16,7 +16,7 @@ from .embedded import lifecycle as embedded
 from .embedded.faces import FACES, ROOT, cluster_file
 from .embedded.fetch import fetch
 from .embedded.plan import LabSpec
-from .embedded.preflight import NO_NOMAD, Finding, examine
+from .embedded.preflight import NO_NOMAD, NO_SUDO, Finding, examine
 from .embedded.readiness import boot
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
@@ -187,6 +187,7 @@ def _inventory(options: argparse.Namespace) -> None:
 
 def _doctor(options: argparse.Namespace) -> int:
     findings = [*examine(), Finding("program nomad", find_program("nomad") is not None, NO_NOMAD, fatal=False)]
+    findings.append(Finding("program sudo", find_program("sudo") is not None, NO_SUDO, fatal=False))
     for name, kind in sorted(IN_LABS.items()):
         lacking = kind.lacking()
         findings.append(Finding(f"overlay {name}", lacking is None, lacking or "", fatal=False))

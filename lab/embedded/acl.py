@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 
+from lab.access.consul import AGENT_READ, NODE_READ, RIGHTS, SERVICE_READ
 from lab.errors import LabError
 from lab.inventory import Consul, Inventory, Node, Nomad
 from lab.waiting import wait_for
@@ -20,17 +21,14 @@ from .keys import write_private
 from .pki import CA, CERTIFICATE, KEY
 
 HTTP_TIMEOUT_S = 5.0
-AGENT_READ = 'agent_prefix "" { policy = "read" }'
-NODE_READ, NODE_WRITE = 'node_prefix "" { policy = "read" }', 'node_prefix "" { policy = "write" }'
-SERVICE_READ, SERVICE_WRITE = 'service_prefix "" { policy = "read" }', 'service_prefix "" { policy = "write" }'
-FLATNETS_SERVICES = 'service_prefix "flatnet-" { policy = "write" }'
-OPERATOR_READ = 'operator = "read"'
+NODE_WRITE = 'node_prefix "" { policy = "write" }'
+SERVICE_WRITE = 'service_prefix "" { policy = "write" }'
 CONSUL_POLICIES = {
     "agent": (NODE_WRITE, SERVICE_READ, AGENT_READ),
     "dns": (NODE_READ, SERVICE_READ),
     "nomad": (AGENT_READ, NODE_READ, SERVICE_WRITE),
-    "flatnet": (AGENT_READ, NODE_READ, SERVICE_READ, FLATNETS_SERVICES, OPERATOR_READ),
-    "read-only": (AGENT_READ, NODE_READ, SERVICE_READ, OPERATOR_READ),
+    "flatnet": tuple(rule for _, _, rule in RIGHTS),
+    "read-only": tuple(rule for _, access, rule in RIGHTS if access == "read"),
 }
 """The rules of Consul's policies; each belongs to a token of its name. `agent` is the agents' own, and `dns` answers
 DNS and whoever shows no token. `flatnet` is what a run needs, and `read-only` may not register a service."""

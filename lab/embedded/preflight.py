@@ -40,6 +40,8 @@ PROGRAMS = {**needed_programs(TABLE.read_text()), "consul": "consul (see ./run)"
 
 NO_NOMAD = "workloads and CP-3 do not apply; `python -m lab fetch nomad` gets it"
 """The message on a machine without Nomad."""
+NO_SUDO = "labs with `--foreign` need it; install sudo"
+"""The message on a machine without sudo."""
 
 ALL_CAPABILITIES = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable \
 net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace \

@@ -1,6 +1,6 @@
 """Somebody else's cluster, by every way to its nodes: checked, tested with the lab's own verdict, left as it was.
 
-The foreign lab has two nodes here and no Nomad, so that the test is short; `via: nomad` needs one and is skipped without.
+The foreign lab has two nodes here, so that the test is short; `via: nomad` is skipped on a machine without Nomad.
 """
 
 from __future__ import annotations
@@ -17,18 +17,15 @@ from tests.lab.conftest import Place, _end
 
 SUITES = ("suites/no_nat", "suites/isolation/test_subnets.py", "suites/dns/test_records.py", "suites/path")
 LISTING = (
-    "docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.Status}}' | sed 's/ Up .*/ up/'; docker image ls --no-trunc -q; "
-    "ip -brief link; ip -brief address; iptables-save | grep -v '^#\\|^:'"
+    "docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.Status}}' | sed 's/ Up .*/ up/'; "
+    "docker image ls --no-trunc -q; ip -brief link; ip -brief address; iptables-save | grep -v '^#\\|^:'"
 )
 WAYS = [
     "sudo",
     "cert",
     "docker",
     "tls",
-    pytest.param(
-        "nomad",
-        marks=pytest.mark.skipif(find_program("nomad") is None, reason="no Nomad (`python -m lab fetch nomad`)"),
-    ),
+    pytest.param("nomad", marks=pytest.mark.skipif(find_program("nomad") is None, reason="no Nomad on this machine")),
 ]
 
 

@@ -11,6 +11,7 @@ import paramiko
 import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_public_identity
 
+from lab.access.consul import SERVICE_WRITE
 from lab.embedded import acl, faces, foreign, pki, plan
 from lab.embedded.credentials import make_credentials
 from lab.embedded.foreign import client_tls, key_file, passphrase_file, token_file
@@ -180,7 +181,7 @@ def test_consul_denies_by_default_and_only_servers_know_the_management_token(sta
 
 
 def test_what_is_handed_out_may_register_its_own_services_and_the_other_none() -> None:
-    assert [rule for rule in acl.CONSUL_POLICIES["flatnet"] if "write" in rule] == [acl.FLATNETS_SERVICES]
+    assert [rule for rule in acl.CONSUL_POLICIES["flatnet"] if "write" in rule] == [SERVICE_WRITE]
     assert not [rule for rule in acl.CONSUL_POLICIES["read-only"] if "write" in rule]
     assert "write" not in acl.NOMAD_POLICIES["read-only"] and "alloc-node-exec" in acl.NOMAD_POLICIES["flatnet"]
 
