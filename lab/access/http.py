@@ -161,7 +161,7 @@ def dial_from_node(shell: Shell, host: str, port: int) -> Dial:
 
     def dial(timeout_s: float | None) -> socket.socket:
         complaints: deque[str] = deque(maxlen=1)
-        sock = open_tunnel(shell.channel(["python3", "-c", RELAY, host, str(port)]), complaints.append)
+        sock = open_tunnel(shell.python([RELAY, host, str(port)]), complaints.append)
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(sock.close)
             sock.settimeout(RELAY_S)
