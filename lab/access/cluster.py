@@ -26,16 +26,16 @@ T = TypeVar("T")
 class NodeAccess:
     """One node: its shell and its Docker clients, each connected at first use."""
 
-    def __init__(self, node: Node, jumps: Jumps, nomads: NomadAgents | None = None) -> None:
-        """`nomads`: the agents of the cluster's Nomad, for a node that is reached by them."""
+    def __init__(self, node: Node, jumps: Jumps, agents: NomadAgents | None) -> None:
         self.node = node
         self.name = node.name
         self.address = str(node.address)
-        self._ssh = SshShell(node, jumps, sudo=node.become == "sudo")
-        self.shell: Shell = self._ssh
-        if node.via == "nomad" and nomads is not None:
-            self.shell = nomads.shell(node)
-        elif node.by_engine:
+        if agents is not None and node.via == "nomad":
+            self._host: Shell = agents.shell(node)
+        else:
+            self._host = SshShell(node, jumps, sudo=node.become == "sudo")
+        self.shell: Shell = self._host
+        if node.by_engine:
             self.shell = EngineShell(
                 node, lambda: self.docker, lambda: self._dial(node.docker, lambda _: None), self._agent_image
             )
@@ -67,7 +67,7 @@ class NodeAccess:
             return dial_engine(self.shell, endpoint, on_stderr)
         if endpoint.startswith("tcp:"):
             return dial_tcp(endpoint, self.node.docker_tls)
-        return dial_engine(self._ssh if self.node.by_engine else self.shell, endpoint, on_stderr)
+        return dial_engine(self._host, endpoint, on_stderr)
 
     def _agent_image(self) -> str:
         """The image of the container by which commands enter the node; the demo image is loaded when it is missing."""
@@ -95,7 +95,7 @@ class NodeAccess:
         """Close every connection, for example because the node was restarted; later calls reconnect."""
         self.shell.close()
         self.reset_docker()
-        self._ssh.close()
+        self._host.close()
 
     def close(self) -> None:
         """Close every connection."""
@@ -108,10 +108,9 @@ class ClusterAccess:
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self._jumps = Jumps()
-        by_nomad = any(node.via == "nomad" for node in inventory.nodes)
-        self._nomads = open_nomad_shells(inventory) if by_nomad else None
+        self._agents = open_nomad_shells(inventory) if any(node.via == "nomad" for node in inventory.nodes) else None
         self.nodes: dict[str, NodeAccess] = {
-            node.name: NodeAccess(node, self._jumps, self._nomads) for node in inventory.nodes
+            node.name: NodeAccess(node, self._jumps, self._agents) for node in inventory.nodes
         }
 
     def each(self, do: Callable[[NodeAccess], T], nodes: Iterable[NodeAccess] | None = None) -> dict[str, T]:
@@ -125,9 +124,9 @@ class ClusterAccess:
         return {name: future.result() for name, future in futures.items()}
 
     def close(self) -> None:
-        """Close every connection to every node."""
+        """Close every connection to every node. Raises HarnessError when what was made for them cannot be removed."""
         for node in self.nodes.values():
             node.close()
-        if self._nomads is not None:
-            self._nomads.close()
         self._jumps.close()
+        if self._agents is not None:
+            self._agents.close()

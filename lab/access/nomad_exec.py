@@ -72,6 +72,26 @@ def stdin_frames(data: bytes) -> list[str]:
     return [json.dumps({"stdin": {"data": base64.b64encode(piece).decode()}}) for piece in pieces]
 
 
+def split_at(marker: bytes, data: bytes) -> tuple[bytes, bytes, bool]:
+    """(what is output, what may be the beginning of the marker, whether the marker was there) of a command's stderr."""
+    before, found, after = data.partition(marker)
+    if found:
+        return before + after, b"", True
+    for size in range(min(len(marker) - 1, len(data)), 0, -1):
+        if marker.startswith(data[-size:]):
+            return data[:-size], data[-size:], False
+    return data, b"", False
+
+
+def marked(line: str, marker: str) -> list[str]:
+    """The words that run a command line in a shell, and write the marker to standard error when it has ended.
+
+    Nomad reports the end of a command of raw_exec only when its standard input ends as well, so the end has to be told
+    in another way.
+    """
+    return ["/bin/sh", "-c", f'/bin/sh -c "$1"; s=$?; printf %s {marker} >&2; exit $s', "flatnet", line]
+
+
 END_OF_STDIN = json.dumps({"stdin": {"close": True}})
 SIGN_OF_LIFE = "{}"
 
@@ -146,12 +166,16 @@ class _Duplex:
 class ExecChannel:
     """A command in a task: see lab.access.shell.Channel."""
 
-    def __init__(self, connection: websocket.WebSocket, sock: _Duplex, on_lost: Callable[[], None]) -> None:
-        self._connection, self._sock, self._on_lost = connection, sock, on_lost
+    def __init__(
+        self, connection: websocket.WebSocket, sock: _Duplex, on_lost: Callable[[], None], marker: bytes
+    ) -> None:
+        self._connection, self._sock, self._on_lost, self._marker = connection, sock, on_lost, marker
+        self._held = b""
+        """The end of what was read of standard error, which may be the beginning of the marker."""
         self._changed = threading.Condition()
         self._writing = threading.Lock()
         self._stdout, self._stderr = bytearray(), bytearray()
-        self._stdout_ended = self._stderr_ended = self._closed = False
+        self._stdout_ended = self._stderr_ended = self._closed = self._stdin_ended = False
         self._status: int | None = None
         self._lost: str | None = None
         self._timeout_s: float | None = None
@@ -173,7 +197,10 @@ class ExecChannel:
             self._send(frame)
 
     def shutdown_write(self) -> None:
-        self._send(END_OF_STDIN)
+        with self._changed:
+            again, self._stdin_ended = self._stdin_ended, True
+        if not again:  # at the second one Nomad would give up the command
+            self._send(END_OF_STDIN)
 
     def _send(self, frame: str) -> None:
         with self._changed:
@@ -251,7 +278,8 @@ class ExecChannel:
                 if opcode == websocket.ABNF.OPCODE_CLOSE:
                     why = close_reason(data)
                     return
-                self._keep(read_frame(data))
+                if self._keep(read_frame(data)):
+                    self.shutdown_write()
         except (OSError, ValueError, websocket.WebSocketException) as error:
             why = describe_failure(error)
         finally:
@@ -266,22 +294,31 @@ class ExecChannel:
             with self._writing:
                 self._sock.close()
 
-    def _keep(self, frame: Frame) -> None:
+    def _keep(self, frame: Frame) -> bool:
+        """Keep what a frame brings; whether the command has ended, and waits for the end of its standard input."""
         with self._changed:
             self._stdout += frame.stdout
-            self._stderr += frame.stderr
+            errors, self._held, ended = split_at(self._marker, self._held + frame.stderr)
+            self._stderr += errors
+            if frame.stderr_ends or frame.exit_status is not None:
+                self._stderr += self._held
+                self._held = b""
             self._stdout_ended |= frame.stdout_ends
             self._stderr_ended |= frame.stderr_ends
             if frame.exit_status is not None:
                 self._status = frame.exit_status
             self._changed.notify_all()
             self._changed.wait_for(lambda: len(self._stdout) + len(self._stderr) < MOST_UNREAD or self._closed)
+        return ended
 
 
-def open_exec(url: str, dial: Dial, on_lost: Callable[[], None], *, token: str | None, timeout_s: float) -> ExecChannel:
+def open_exec(
+    url: str, dial: Dial, on_lost: Callable[[], None], *, marker: str, token: str | None, timeout_s: float
+) -> ExecChannel:
     """Start a command: `url` is that of the exec API, with the command in its query.
 
-    `on_lost` is called when the connection ends before the command does.
+    `on_lost` is called when the connection ends before the command does; `marker` is what the command writes to
+    standard error when it has ended (`marked`).
 
     Raises OSError when the server does not answer, HarnessError when it is not Nomad's exec API that answers.
     """
@@ -298,4 +335,4 @@ def open_exec(url: str, dial: Dial, on_lost: Callable[[], None], *, token: str |
     except BaseException:
         sock.close()
         raise
-    return ExecChannel(connection, sock, on_lost)
+    return ExecChannel(connection, sock, on_lost, marker.encode())

@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from nomad.api.exceptions import URLNotFoundNomadException
+
 from lab.errors import HarnessError, LabError
 from lab.inventory import Inventory, Node
 
 from . import http, nomad
-from .nomad_exec import ExecChannel, open_exec
+from .nomad_exec import ExecChannel, marked, open_exec
 from .nomad_job import TASK, TERMINAL, describe_placement, find_clients, job, running_allocation, unusable
 from .shell import CONNECT_TIMEOUT_S, CONNECTION_ERRORS, Command, Shell, command_line
 
@@ -38,6 +40,8 @@ ENDED_S = 15.0
 """Bound on the time from the job's end until its tasks have ended, seconds."""
 API_TIMEOUT_S = 20.0
 PAUSE_S = 0.1
+EXEC_CAPABILITIES = {"raw_exec": ("alloc-exec", "alloc-node-exec"), "docker": ("alloc-exec",)}
+"""What an exec needs: a task of raw_exec is not isolated from its node, which is a right of its own."""
 ENTER_HOST = ("nsenter", "-t", "1", "-m", "-u", "-i", "-n", "-p", "--")
 
 
@@ -151,6 +155,7 @@ class NomadAgents:
                 raise LabError(f"node {node.name}: {problem}")
             found = running_allocation(mine["ID"], allocations)
             if found is not None:
+                self._try(node, found)
                 state.allocations[node.name] = found
                 return found
             if time.monotonic() > until:
@@ -159,6 +164,26 @@ class NomadAgents:
                 placed = describe_placement(mine["ID"], allocations, evaluations)
                 raise LabError(f"node {node.name}: {state.job_id} does not run there after {timeout_s:g} s: {placed}")
             time.sleep(PAUSE_S)  # another machine places it
+
+    def _try(self, node: Node, allocation: str) -> None:
+        """Run a command that does nothing. Raises LabError with Nomad's reason when it refuses.
+
+        Nothing is sent on the way of its standard input: Nomad's reason would be lost with the connection, which Nomad
+        closes while something is on its way there.
+        """
+        channel = self._open(node, allocation, "exit 0", CONNECT_TIMEOUT_S)
+        try:
+            status = channel.recv_exit_status()
+        except CONNECTION_ERRORS:
+            needs = nomad.namespace_rule(self.settings, *EXEC_CAPABILITIES[self.settings.agent_driver])
+            raise LabError(
+                f"node {node.name}: Nomad runs no command there: {channel.lost}; "
+                f"a command needs a token whose policy has {needs}"
+            ) from None
+        finally:
+            channel.close()
+        if status != 0:
+            raise LabError(f"node {node.name}: its shell ended with exit status {status} on `exit 0`")
 
     def _registered(self) -> _State:
         with self._lock:
@@ -219,8 +244,11 @@ class NomadAgents:
 
     def open(self, node: Node, command: Command, timeout_s: float) -> ExecChannel:
         """Start a command on a node. Raises LabError when there is no way there, HarnessError when it cannot start."""
-        allocation = self.allocation(node)
-        words = ["/bin/sh", "-c", command_line(command)]
+        return self._open(node, self.allocation(node), command, timeout_s)
+
+    def _open(self, node: Node, allocation: str, command: Command, timeout_s: float) -> ExecChannel:
+        marker = f"flatnet-{os.urandom(8).hex()}"
+        words = marked(command_line(command), marker)
         if self.settings.agent_driver == "docker":
             words = [*ENTER_HOST, *words]
         query = {"task": TASK, "tty": "false", "command": json.dumps(words)}
@@ -231,7 +259,7 @@ class NomadAgents:
         try:
             dial = http.dial_of(self._entry, self.settings, "nomad", self.settings.http_port)
             token = http.read_token(self.settings, "nomad")
-            return open_exec(url, dial, lambda: self.forget(node), token=token, timeout_s=timeout_s)
+            return open_exec(url, dial, lambda: self.forget(node), marker=marker, token=token, timeout_s=timeout_s)
         except HarnessError as error:
             raise HarnessError(f"node {node.name}: {error}") from None
         except CONNECTION_ERRORS as error:
@@ -272,9 +300,8 @@ def open_nomad_shells(inventory: Inventory) -> NomadAgents:
 def _deregister(client: nomad.NomadClient, job_id: str) -> None:
     """Stop a job and remove it with all that clients keep of its allocations; not an error when it is gone."""
     with _worded(None):
-        if not client.jobs.get_jobs(prefix=job_id):
-            return
-        client.job.deregister_job(job_id, purge=True)
+        with contextlib.suppress(URLNotFoundNomadException):
+            client.job.deregister_job(job_id, purge=True)
         until = time.monotonic() + ENDED_S
         while (allocations := client.job.get_allocations(job_id)) and time.monotonic() < until:
             if all(allocation["ClientStatus"] in TERMINAL for allocation in allocations):

@@ -20,7 +20,7 @@ import requests
 
 from lab.access.shell import Channel, Command, Shell
 from lab.embedded.namespaces import CLONE_NEWNET, setns
-from lab.inventory import Node
+from lab.inventory import Node, Nomad, Tls
 from lab.programs import find_program
 
 T = TypeVar("T")
@@ -114,9 +114,11 @@ class Place:
     def __init__(self, folder: Path, command: Sequence[str]) -> None:
         self.folder = folder
         self._log = (folder / "log").open("wb")
-        script = f"ip link set lo up && exec {shlex.join(command)}"
+        script = f"ip link set lo up && {shlex.join(command)}"
+        # The daemon and all that it starts end with `unshare`, and so do its mounts.
+        unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         self.process = subprocess.Popen(
-            ["unshare", "--net", "sh", "-c", script], stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL
+            [*unshare, "sh", "-c", script], stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL
         )
         own = Path("/proc/self/ns/net").readlink()
         until = time.monotonic() + START_S
@@ -134,8 +136,8 @@ class Place:
         return (self.folder / "log").read_text(errors="replace")
 
     def close(self) -> None:
-        """End the daemon."""
-        self.process.terminate()
+        """End the daemon and all that it started."""
+        self.process.kill()
         self.process.wait(START_S)
         self._pool.shutdown()
         self._log.close()
@@ -223,3 +225,93 @@ def _leads(consul: SecureConsul) -> bool:
         return bool(consul.request("GET", "/v1/catalog/nodes"))
     except requests.RequestException:
         return False
+
+
+@dataclass
+class SecureNomad:
+    """A Nomad of one agent, server and client, with ACLs, that serves its API by TLS to clients with a certificate."""
+
+    place: Place
+    settings: Nomad
+    """How its API is reached; it has no token."""
+    management: str = ""
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """An answer of the API, asked with the management token."""
+        tls = self.settings.tls
+        assert tls is not None
+
+        def ask() -> Any:
+            session = requests.Session()
+            session.trust_env = False
+            response = session.request(
+                method,
+                f"https://127.0.0.1:{self.settings.http_port}{path}",
+                headers={"X-Nomad-Token": self.management} if self.management else {},
+                verify=str(tls.ca),
+                cert=(str(tls.certificate), str(tls.key)),
+                timeout=30,
+                **options,
+            )
+            response.raise_for_status()
+            return response.json() if response.content else None
+
+        return self.place.do(ask)
+
+    def token(self, rules: str) -> Nomad:
+        """Settings with a new token that has these rules and no others."""
+        name = f"policy-{time.monotonic_ns()}"
+        self.request("PUT", f"/v1/acl/policy/{name}", json={"Name": name, "Rules": rules})
+        made = self.request("PUT", "/v1/acl/token", json={"Name": name, "Type": "client", "Policies": [name]})
+        file = self.place.folder / name
+        file.write_text(made["SecretID"])
+        return self.settings.model_copy(update={"token_file": file})
+
+
+@contextlib.contextmanager
+def secure_nomad(folder: Path) -> Iterator[SecureNomad]:
+    """A Nomad that lives as long as the context, with the driver raw_exec; its network is a loopback of its own."""
+    program, consul = find_program("nomad"), find_program("consul")
+    assert program is not None and consul is not None
+    subprocess.run([consul, "tls", "ca", "create"], cwd=folder, check=True, capture_output=True)
+    for kind in ("-server", "-client"):
+        subprocess.run([consul, "tls", "cert", "create", kind], cwd=folder, check=True, capture_output=True)
+    tls = Tls(
+        ca=folder / "consul-agent-ca.pem",
+        certificate=folder / "dc1-client-consul-0.pem",
+        key=folder / "dc1-client-consul-0-key.pem",
+    )
+    configuration = {
+        "name": "u1", "data_dir": str(folder / "data"), "bind_addr": "127.0.0.1", "disable_update_check": True,
+        "disable_anonymous_signature": True,
+        "advertise": {"http": "127.0.0.1", "rpc": "127.0.0.1", "serf": "127.0.0.1"},
+        "server": {"enabled": True, "bootstrap_expect": 1},
+        "client": {
+            "enabled": True, "network_interface": "lo", "cpu_total_compute": 4000,
+            "options": {"fingerprint.denylist": "env_aws,env_azure,env_gce", "driver.allowlist": "raw_exec"},
+        },
+        # Its cgroups would be the machine's.
+        "plugin": {"raw_exec": {"config": {"enabled": True, "no_cgroups": True}}},
+        "consul": {"address": "127.0.0.1:1", "server_auto_join": False, "client_auto_join": False},
+        "acl": {"enabled": True},
+        "tls": {
+            "http": True, "verify_https_client": True, "ca_file": str(tls.ca),
+            "cert_file": str(folder / "dc1-server-consul-0.pem"),
+            "key_file": str(folder / "dc1-server-consul-0-key.pem"),
+        },
+    }  # fmt: skip
+    (folder / "nomad.json").write_text(json.dumps(configuration))
+    made = SecureNomad(Place(folder, [program, "agent", "-config", str(folder / "nomad.json")]), Nomad(tls=tls))
+    try:
+        until = time.monotonic() + 2 * START_S
+        while not made.management:
+            assert time.monotonic() < until and made.place.process.poll() is None, made.place.log()
+            with contextlib.suppress(requests.RequestException):
+                made.management = made.request("PUT", "/v1/acl/bootstrap")["SecretID"]
+            time.sleep(0.1)
+        while not any(client["Status"] == "ready" for client in made.request("GET", "/v1/nodes")):
+            assert time.monotonic() < until, made.place.log()
+            time.sleep(0.1)
+        yield made
+    finally:
+        made.place.close()

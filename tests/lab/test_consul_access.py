@@ -171,14 +171,9 @@ def test_each_rule_is_what_its_request_needs(secure: Secure, path: str, needs: s
 @pytest.mark.parametrize("rule", [rule for _, _, rule in consul_api.RIGHTS])
 def test_the_check_before_a_run_names_the_rule_that_is_missing(secure: Secure, rule: str) -> None:
     rules = " ".join(each for _, _, each in consul_api.RIGHTS if each != rule)
-    if rule == consul_api.SERVICE_READ:
-        rules = rules.replace(consul_api.SERVICE_WRITE, "")
     settings = secure.settings(secure.consul.token(rules))
-    with pytest.raises(PermissionDenied) as raised:
-        secure.consul.place.do(lambda: consul_api.examine(secure.access, settings))
-    assert rule in str(raised.value) and str(raised.value).count("\n") == 0
-    whole = secure.settings(secure.consul.token(ALL))
-    secure.consul.place.do(lambda: consul_api.examine(secure.access, whole))
+    assert secure.ask(settings, consul_api.missing_rules) == [rule]
+    assert secure.ask(secure.settings(secure.consul.token(ALL)), consul_api.missing_rules) == []
 
 
 @pytest.mark.parametrize(
