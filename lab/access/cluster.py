@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from docker import DockerClient
 
-from lab.images import DEMO_IMAGE, demo_image
+from lab.images import DEMO_IMAGE
 from lab.inventory import Inventory, Node
 
-from . import engine
+from . import demo, engine
 from .dialling import dial_engine, dial_tcp
 from .engine_shell import EngineShell
 from .nomad_shell import NomadAgents, open_nomad_shells
@@ -73,9 +73,21 @@ class NodeAccess:
         """The image of the container by which commands enter the node; the demo image is loaded when it is missing."""
         if self.node.agent_image is not None:
             return self.node.agent_image
-        if not self.docker.images.list(DEMO_IMAGE):
-            self.docker.images.load(demo_image())
+        self.borrow_demo_image()
         return DEMO_IMAGE
+
+    def borrow_demo_image(self) -> None:
+        """Load the demo image unless the engine has it. Raises HarnessError when the engine refuses."""
+        demo.borrow(self.name, self.docker)
+
+    def give_back_demo_image(self) -> None:
+        """Remove the demo image if Flatnet loaded it and no container uses it. Raises HarnessError.
+
+        The container by which commands enter the node is ended first.
+        """
+        if self.node.by_engine:
+            self.shell.close()
+        demo.give_back(self.name, self.docker)
 
     def run(
         self, command: str | list[str], *, timeout_s: float = 20.0, stdin: str = "", check: bool = True
