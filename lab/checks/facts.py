@@ -39,15 +39,14 @@ class HostFacts:
 def script(node: Node, docker_root: str | None) -> str:
     """A script for the node's shell that prints what HostFacts holds, one `key=value` a line; it changes nothing."""
     lines = [
+        "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin",
         'echo "uid=$(id -u)"',
         """echo "python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')\"""",
         'echo "ip=$(ip -json link show dev lo)"',
         "echo \"capabilities=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)\"",
         f"if [ -e /sys/class/net/{node.interface} ]; then echo interface=yes; fi",
         f'echo "holder=$(ip -o -4 address show to {node.address}/32)"',
-        "for parser in apparmor_parser /sbin/apparmor_parser /usr/sbin/apparmor_parser; do",
-        'if command -v "$parser" >/dev/null; then echo parser=yes; break; fi',
-        "done",
+        "if command -v apparmor_parser >/dev/null; then echo parser=yes; fi",
         "conntrack=/proc/sys/net/netfilter/nf_conntrack",
         "if [ -e ${conntrack}_max ]; then",
         'echo "conntrack=$(cat ${conntrack}_count) $(cat ${conntrack}_max)"',

@@ -7,7 +7,7 @@ from typing import Any
 from lab.access import consul as consul_api
 from lab.access import nomad as nomad_api
 from lab.access.cluster import ClusterAccess, NodeAccess
-from lab.access.http import token_words
+from lab.access.http import Access, token_words
 from lab.inventory import Consul, Inventory, Nomad
 
 from .judging import Finding, judge_consul, judge_nomad, problem
@@ -34,14 +34,14 @@ if not struct.unpack(">H", answer[6:8])[0]:
 """argv: server, port, name. Exit status 0 when the server has an address of the name; else the reason is on stderr."""
 
 
-def examine_consul(node: NodeAccess, settings: Consul) -> list[Finding]:
+def examine_consul(access: Access, settings: Consul) -> list[Finding]:
     """What keeps a run from using Consul on the node. Raises what the client's calls raise."""
-    client = consul_api.connect(node, settings)
-    found = judge_consul(node.node, settings.datacenter, client.agent.self()["Config"], client.status.leader())
+    client = consul_api.connect(access, settings)
+    found = judge_consul(access.node, settings.datacenter, client.agent.self()["Config"], client.status.leader())
     missing = consul_api.missing_rules(client)
     if missing:
         wrong = f"{token_words(settings, 'consul')} does not allow what a run needs"
-        found.append(problem(f"node {node.name}: Consul", wrong, f"its policy lacks {' '.join(missing)}"))
+        found.append(problem(f"node {access.node.name}: Consul", wrong, f"its policy lacks {' '.join(missing)}"))
     return found
 
 

@@ -210,6 +210,11 @@ def _add_docker(made: Proposal, key: str, candidate: Candidate, surveys: Sequenc
             f"network {candidate.name} is a bridge with a VXLAN tunnel in it, of other names on each node; with "
             "overlay.options.expose: bridge, Flatnet gives and takes the nodes' addresses there"
         )
+    elif candidate.driver == "bridge" and any(survey.host is None for survey in surveys):
+        made.comments.append(
+            f"network {candidate.name} is a bridge on every node; what joins the bridges is not seen without a shell. "
+            "How many routers are on the way (overlay.options.hops); do nodes reach them (overlay.options.expose)?"
+        )
     elif candidate.driver == "bridge":
         made.comments.append(
             f"network {candidate.name} is a bridge on every node without a tunnel: are these bridges one network, by "

@@ -10,6 +10,7 @@ from ipaddress import IPv4Interface
 from typing import Any
 
 SCRIPT = """\
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 echo "hostname=$(uname -n)"
 echo "ssh=$SSH_CONNECTION"
 echo "uid=$(id -u)"
@@ -124,6 +125,8 @@ class Survey:
     engine: Engine | None = None
     http: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """{URL: (status, body)} of Consul, Nomad and Weave, as a process on the node asked them"""
+    from_runner: frozenset[int] | None = None
+    """Those ports of its Consul and Nomad that the runner reaches at `address`; None: not tried."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """{`node`, `docker`, `http`: why it did not answer}"""
 

@@ -11,6 +11,7 @@ from lab.inventory import Nomad
 from .questions import Survey, parsed
 
 CONSUL_PORT, CONSUL_TLS_PORT, NOMAD_PORT, WEAVE_PORT = 8500, 8501, 4646, 6784
+SERVICE_PORTS = (CONSUL_PORT, CONSUL_TLS_PORT, NOMAD_PORT)
 REFUSED = (401, 403)
 PATHS = {CONSUL_PORT: ("/v1/agent/self", "/v1/agent/members"), NOMAD_PORT: ("/v1/agent/self", "/v1/nodes")}
 
@@ -23,8 +24,7 @@ def urls(address: str) -> list[str]:
         for host in (address, "127.0.0.1")
         for path in paths
     ]
-    ports = (CONSUL_PORT, CONSUL_TLS_PORT, NOMAD_PORT)
-    secure = [f"https://{host}:{port}/v1/agent/self" for host in (address, "127.0.0.1") for port in ports]
+    secure = [f"https://{host}:{port}/v1/agent/self" for host in (address, "127.0.0.1") for port in SERVICE_PORTS]
     return [*plain, *secure, f"http://127.0.0.1:{WEAVE_PORT}/report"]
 
 
@@ -134,16 +134,20 @@ def _consul(survey: Survey, told: Mapping[str, Any]) -> ServiceFacts:
     facts.keys["domain"] = domain or "consul"
     if debug.get("ACLsEnabled"):
         facts.comments.append("token_file: ACLs are on; which token may register services named flatnet-…?")
-    _note_loopback(facts, survey, CONSUL_PORT)
+    _note_dialler(facts, survey, CONSUL_PORT)
     return facts
 
 
-def _note_loopback(facts: ServiceFacts, survey: Survey, port: int) -> None:
-    """Say who has to dial, where the API answers on 127.0.0.1 only."""
-    own = survey.http.get(f"http://{survey.address}:{port}/v1/agent/self")
-    if own is None or not own[0]:
-        facts.keys["through"] = "node"
+def _note_dialler(facts: ServiceFacts, survey: Survey, port: int, scheme: str = "http") -> None:
+    """Say who has to dial, where the runner does not reach the API, or it answers on 127.0.0.1 only."""
+    own = survey.http.get(f"{scheme}://{survey.address}:{port}/v1/agent/self", (0, ""))
+    if not own[0] and own[1] != "TLS":
         facts.comments.append(f"through: its API answers on 127.0.0.1 of the nodes, and not on {survey.address}")
+    elif survey.from_runner is not None and port not in survey.from_runner:
+        facts.comments.append(f"through: this machine does not reach {survey.address}:{port}, the node does")
+    else:
+        return
+    facts.keys["through"] = "node"
 
 
 def nomad_of(surveys: Iterable[Survey]) -> ServiceFacts | None:
@@ -160,7 +164,7 @@ def nomad_of(surveys: Iterable[Survey]) -> ServiceFacts | None:
             facts.keys["datacenter"] = str(config.get("Datacenter", "dc1"))
             if (config.get("ACL") or {}).get("Enabled"):
                 facts.comments.append("token_file: ACLs are on; which token may submit jobs?")
-            _note_loopback(facts, survey, NOMAD_PORT)
+            _note_dialler(facts, survey, NOMAD_PORT)
         if (config.get("Server") or {}).get("Enabled"):
             facts.servers.add(survey.address)
     return facts or _closed(surveys, "nomad", "Nomad", NOMAD_PORT)
@@ -176,29 +180,28 @@ def _closed(surveys: Iterable[Survey], program: str, name: str, port: int) -> Se
     for survey in surveys:
         answer = answers(survey, port, "/v1/agent/self")
         facts = ServiceFacts()
-        if answer is not None and answer[0] in REFUSED:
-            facts.keys["http_port"] = port
-            facts.comments.append(f"token_file: {name} answers {answer[0]} without a token; which token may be used?")
-            facts.comments.append("datacenter: it was not told; which one is it? (default: dc1)")
-            _note_loopback(facts, survey, port)
-            return facts
         ports = [port, CONSUL_TLS_PORT] if program == "consul" else [port]
         speaking = [
-            (host, secure)
+            secure
             for host in (survey.address, "127.0.0.1")
             for secure in ports
             if survey.http.get(f"https://{host}:{secure}/v1/agent/self", (0, ""))[1] == "TLS"
         ]
-        if speaking:
-            host, secure = speaking[0]
-            facts.keys["http_port"] = secure
-            facts.comments.append(f"tls.ca: {name} speaks TLS on port {secure}; where is its authority's certificate?")
+        if answer is not None and answer[0] in REFUSED:
+            facts.keys["http_port"] = port
+            facts.comments.append(f"token_file: {name} answers {answer[0]} without a token; which token may be used?")
+        elif speaking:
+            facts.keys["http_port"] = speaking[0]
+            facts.comments += [
+                f"tls.ca: {name} speaks TLS on port {speaking[0]}; where is its authority's certificate?",
+                "tls.server_name: which name is in the servers' certificates, if not the address?",
+                "token_file: are there ACLs? Then which token may be used?",
+            ]
+        if facts.keys:
             facts.comments.append("datacenter: it was not told; which one is it? (default: dc1)")
-            if host != survey.address:
-                facts.keys["through"] = "node"
-                facts.comments.append(
-                    "tls.server_name: it answers on 127.0.0.1 only; which name is in its certificate?"
-                )
+            if program == "consul":
+                facts.comments.append("dns_port, domain: they were not told; which are they? (default: 53, consul)")
+            _note_dialler(facts, survey, int(str(facts.keys["http_port"])), "https" if speaking else "http")
             return facts
         listens = survey.host.ports_of(program) if survey.host is not None else []
         if listens:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 
 import docker
@@ -16,11 +18,12 @@ from lab.inventory import Inventory, Node, Overlay
 
 from .cluster import same_node, short
 from .questions import ASK_HTTP, SCRIPT, Engine, Survey, read_host, read_http
-from .services import members_of, urls
+from .services import SERVICE_PORTS, members_of, urls
 
 SIDE_BY_SIDE = 32
 """Nodes that are asked at the same time."""
 HTTP_TIMEOUT_S = 60.0
+CONNECT_TIMEOUT_S = 2.0
 _NOWHERE = Overlay(name="docker", subnets={"unknown": IPv4Network("255.255.255.255/32")})
 """The overlay of an inventory that is made only to reach nodes."""
 MakeNode = Callable[[str, str], Node]
@@ -119,7 +122,8 @@ def _ask_shell(node: NodeAccess, found: Survey) -> Survey:
         return replace(found, errors={**found.errors, "http": "Consul and Nomad were not asked: it has no python3"})
     try:
         asked = node.run(["python3", "-c", ASK_HTTP, *urls(found.address)], timeout_s=HTTP_TIMEOUT_S)
-        return replace(found, http=read_http(asked.stdout))
+        found = replace(found, http=read_http(asked.stdout))
+        return replace(found, from_runner=frozenset(filter(partial(_reached, found.address), SERVICE_PORTS)))
     except (HarnessError, ValueError) as error:
         return replace(found, errors={**found.errors, "http": f"Consul and Nomad: {_reason(error, node.name)}"})
 
@@ -134,6 +138,15 @@ def _ask_engine(node: NodeAccess, found: Survey) -> Survey:
         return replace(found, engine=Engine(info, api.version(), networks, members))
     except (HarnessError, docker.errors.DockerException, requests.RequestException, OSError) as error:
         return replace(found, errors={**found.errors, "docker": _reason(error, node.name)})
+
+
+def _reached(address: str, port: int) -> bool:
+    """Whether this process can connect; nothing is sent."""
+    try:
+        with socket.create_connection((address, port), CONNECT_TIMEOUT_S):
+            return True
+    except OSError:
+        return False
 
 
 def _reason(error: Exception, name: str) -> str:

@@ -14,7 +14,7 @@ from lab.discovery.cluster import interpret
 from lab.discovery.networks import propose, subnet_name
 from lab.discovery.questions import Engine, Host, Survey, parsed, read_host, read_http
 from lab.discovery.services import consul_of, members_of, nomad_of, urls
-from lab.discovery.writing import scalar, write
+from lab.discovery.writing import write
 from lab.inventory import Inventory, load
 from lab.overlays import adapter
 
@@ -288,6 +288,23 @@ def test_a_consul_that_tells_nothing_is_a_question(
     assert found is not None and found.keys == keys and found.comments[0].startswith(said)
 
 
+@pytest.mark.parametrize(("reached", "through"), [(None, None), ({8500}, None), ({8501, 4646}, "node")])
+def test_who_dials_is_who_reaches_it(reached: set[int] | None, through: str | None) -> None:
+    ports = None if reached is None else frozenset(reached)
+    found = consul_of([survey("u1", http=consul(), from_runner=ports)])
+    assert found is not None and found.keys.get("through") == through
+    closed = {"http://192.168.56.3:8500/v1/agent/self": (403, "")}
+    refused = consul_of([survey("u1", http=closed, from_runner=ports)])
+    assert refused is not None and refused.keys.get("through") == through
+
+
+def test_tls_that_only_the_node_reaches() -> None:
+    own, loopback = ({f"https://{host}:8501/v1/agent/self": (0, "TLS")} for host in ("192.168.56.3", "127.0.0.1"))
+    for http, ports, through in ((own, {8501}, None), (own, set(), "node"), (loopback, {8501}, "node")):
+        found = consul_of([survey("u1", http=http, from_runner=frozenset(ports))])
+        assert found is not None and found.keys == {"http_port": 8501, **({"through": through} if through else {})}
+
+
 def test_where_nothing_answers_there_is_no_consul() -> None:
     refused = dict.fromkeys(urls(ADDRESSES["u1"]), (0, "[Errno 111] Connection refused"))
     assert consul_of([survey("u1", http=refused)]) is None and nomad_of([survey("u1", http=refused)]) is None
@@ -372,18 +389,6 @@ def test_names_are_unique_and_nomads_where_it_has_one(tmp_path: Path) -> None:
     assert [node.name for node in file_of(clones, tmp_path)[1].nodes] == ["debian", "debian-2"]
     named = [replace(clones[0], http=http), clones[1]]
     assert [node.name for node in file_of(named, tmp_path)[1].nodes] == ["u1", "u2"]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("br-office", "br-office"), ("10.0.0.1", "10.0.0.1"), ("no", '"no"'), ("a: b", '"a: b"'), ("x #y", '"x #y"'),
-        ("7", '"7"'), (7, "7"), (True, "true"), ("systemctl stop docker", '"systemctl stop docker"'), ("", '""'),
-        ({"ca": "/x/ca.pem"}, "{ca: /x/ca.pem}"), ("2026-01-01", '"2026-01-01"'), ("a:", '"a:"'),
-    ],
-)  # fmt: skip
-def test_a_value_is_read_back_as_it_was(value: object, text: str) -> None:
-    assert scalar(value) == text
 
 
 def test_where_nothing_answered_the_services_are_left_out() -> None:

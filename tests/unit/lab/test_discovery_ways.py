@@ -11,7 +11,7 @@ import pytest
 from lab.discovery.by_nomad import surveys_of
 from lab.discovery.cluster import interpret
 from lab.discovery.options import Ways, add_options, targets_of
-from lab.discovery.writing import write
+from lab.discovery.writing import scalar, write
 from lab.errors import UsageError
 from lab.inventory import Nomad, load
 
@@ -70,3 +70,15 @@ def test_hosts_have_one_user_and_one_port(tmp_path: Path) -> None:
     assert [target.name for target in targets_of(["op@192.168.56.3:2222"])] == ["net-192-168-56-3"]
     with pytest.raises(UsageError, match="several users or ports"):
         Ways(parser.parse_args([*key, "op@192.168.56.3", "root@192.168.56.4"]))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("br-office", "br-office"), ("10.0.0.1", "10.0.0.1"), ("no", '"no"'), ("a: b", '"a: b"'), ("x #y", '"x #y"'),
+        ("7", '"7"'), (7, "7"), (True, "true"), ("systemctl stop docker", '"systemctl stop docker"'), ("", '""'),
+        ({"ca": "/x/ca.pem"}, "{ca: /x/ca.pem}"), ("2026-01-01", '"2026-01-01"'), ("a:", '"a:"'),
+    ],
+)  # fmt: skip
+def test_a_value_is_read_back_as_it_was(value: object, text: str) -> None:
+    assert scalar(value) == text
