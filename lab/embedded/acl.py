@@ -16,9 +16,8 @@ from lab.errors import LabError
 from lab.inventory import Consul, Inventory, Node, Nomad
 from lab.waiting import wait_for
 
-from .foreign import MANAGEMENT_TOKEN, token_file
+from .foreign import CA, CERTIFICATE, KEY, MANAGEMENT_TOKEN, token_file
 from .keys import write_private
-from .pki import CA, CERTIFICATE, KEY
 
 HTTP_TIMEOUT_S = 5.0
 NODE_WRITE = 'node_prefix "" { policy = "write" }'

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.inventory import Inventory, Node
 from lab.overlays import adapter
@@ -16,12 +16,14 @@ from lab.programs import find_program
 
 from . import foreign
 from .acl import ask_consul, consul_names, consul_options, nomad_options
-from .credentials import Credentials
+from .foreign import CA, CERTIFICATE, KEY
 from .keys import make_key, write_private
 from .node import SERVICES
 from .nomad import nomad_configuration
-from .pki import CA, CERTIFICATE, KEY
 from .preflight import missing_capabilities
+
+if TYPE_CHECKING:
+    from .credentials import Credentials
 
 _SSHD = """\
 HostKey /run/flatnet/ssh_host_key

@@ -15,8 +15,6 @@ from pathlib import Path
 from lab.inventory import Consul, Inventory, Node, Nomad, Tls
 from lab.overlays import adapter
 
-from .pki import CA, CERTIFICATE, KEY
-
 CLUSTER = "acme"
 DATACENTER = "ams1"
 DOMAIN = "corp"
@@ -33,6 +31,8 @@ ENGINE_PORT = 2376
 """Docker's port for TLS (dockerd(8))."""
 CONSUL_PORT = 8501
 """Consul's port for HTTPS (its documentation, "Ports used")."""
+CA, CERTIFICATE, KEY = "ca.pem", "certificate.pem", "key.pem"
+"""The files of a party of TLS, in its folder."""
 DOCKER_GROUP = "docker"
 MANAGEMENT_TOKEN = "management"
 """Name of the token of Consul, and of Nomad, that may do everything."""
@@ -131,7 +131,7 @@ def certificate_file(state: Path) -> Path:
 
 
 def tls_folder(state: Path, service: str) -> Path:
-    """A client's certificate for `docker`, its key, and the authority's certificate (pki.CA and the others)."""
+    """A client's certificate for `docker`, its key, and the authority's certificate (CA and the others)."""
     return state / "tls" / service
 
 

@@ -13,13 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from .foreign import CA, CERTIFICATE, KEY
 from .keys import write_private
 
 VALID = timedelta(days=30)
 _CLOCK = timedelta(hours=1)
 """How far a machine's clock may be behind."""
-CA, CERTIFICATE, KEY = "ca.pem", "certificate.pem", "key.pem"
-"""The files of a party in its folder."""
 
 
 class Authority:

@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.inventory import Inventory, dump
 from lab.underlay import LAN
 
 from . import faces, files, foreign, plan
-from .credentials import Credentials, make_credentials
 from .keys import make_key
 from .plan import LabSpec
+
+if TYPE_CHECKING:
+    from .credentials import Credentials
 
 SYSCTLS = {
     # Docker closes FORWARD when it is the one to switch routing on (and never otherwise).
@@ -41,7 +43,7 @@ def write(spec: LabSpec) -> None:
 
 def _write(spec: LabSpec) -> None:
     inventory = plan.inventory(spec)
-    credentials = make_credentials(spec.state) if spec.foreign else None
+    credentials = _credentials(spec.state) if spec.foreign else None
     runner_key = make_key(spec.state / "keys" / "runner", comment="flatnet-runner")
     known = []
     for node in inventory.nodes:
@@ -67,6 +69,12 @@ def _write(spec: LabSpec) -> None:
         "spec": _plain(spec),
     }
     (spec.state / "plan.json").write_text(json.dumps(document, indent=1))
+
+
+def _credentials(state: Path) -> Credentials:
+    from .credentials import make_credentials  # certificates take 20 ms to import, and an ordinary lab has none
+
+    return make_credentials(state)
 
 
 def _machine(name: str, cables: Mapping[str, tuple[str, str]], sysctls: Mapping[str, int]) -> dict[str, Any]:

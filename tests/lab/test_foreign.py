@@ -141,8 +141,7 @@ def test_an_engine_wants_a_certificate(acme: Place) -> None:
     url = f"https://{NODES[0]}:2376/info"
     status, text = ask(acme, "tls", "GET", url)
     assert status == 200 and json.loads(text)["Name"] == "u1"
-    status, text = ask(acme, "tls", "GET", url, certificate=False)
-    assert status == 0 and "certificate required" in text
+    assert ask(acme, "tls", "GET", url, certificate=False)[0] == 0
 
 
 def test_consul_wants_a_certificate_and_a_token_for_what_it_changes(acme: Place) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -100,16 +102,22 @@ def test_the_bastion_lets_each_desk_through_to_what_its_faces_grant(state: Path)
     assert "4646" not in without and "172.31.255.13" not in without
 
 
+def test_an_ordinary_lab_does_not_load_what_makes_certificates() -> None:
+    program = "import sys, lab.embedded.lifecycle; print('cryptography.x509' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 # -- certificates ----------------------------------------------------------
 
 
 def handshake(server: Path, client: Path, authority: Path, name: str) -> None:
     """TLS between a server that wants a certificate and a client that dials `name`; raises ssl.SSLError."""
-    of_server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(server / pki.CA))
-    of_server.load_cert_chain(server / pki.CERTIFICATE, server / pki.KEY)
+    of_server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(server / foreign.CA))
+    of_server.load_cert_chain(server / foreign.CERTIFICATE, server / foreign.KEY)
     of_server.verify_mode = ssl.CERT_REQUIRED
-    of_client = ssl.create_default_context(cafile=str(authority / pki.CA))
-    of_client.load_cert_chain(client / pki.CERTIFICATE, client / pki.KEY)
+    of_client = ssl.create_default_context(cafile=str(authority / foreign.CA))
+    of_client.load_cert_chain(client / foreign.CERTIFICATE, client / foreign.KEY)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
         of_client.wrap_bio(to_client, to_server, server_hostname=name),
