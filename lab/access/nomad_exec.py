@@ -32,7 +32,7 @@ MOST_STDIN = 32768
 """Bytes of standard input in one frame."""
 MOST_UNREAD = 4 << 20
 """Bytes of output that wait to be read before no more are taken from the connection."""
-SIGN_OF_LIFE_S = 10.0
+SIGN_OF_LIFE_S = 5.0
 """As often as Nomad's own client, an idle connection carries a sign of life, seconds: proxies cut what is silent."""
 NO_MEANING = "an answer that is not in Nomad's documentation"
 
@@ -72,24 +72,41 @@ def stdin_frames(data: bytes) -> list[str]:
     return [json.dumps({"stdin": {"data": base64.b64encode(piece).decode()}}) for piece in pieces]
 
 
-def split_at(marker: bytes, data: bytes) -> tuple[bytes, bytes, bool]:
-    """(what is output, what may be the beginning of the marker, whether the marker was there) of a command's stderr."""
-    before, found, after = data.partition(marker)
-    if found:
-        return before + after, b"", True
+def read_marks(marker: bytes, data: bytes) -> tuple[bytes, bytes, bool]:
+    """Take the marks of `marked` out of a command's standard error.
+
+    Returns (its output, what may be the beginning of a mark, whether the command has ended).
+    """
+    output, ended = b"", False
+    while True:
+        before, found, after = data.partition(marker)
+        if not found:
+            break
+        if not after:
+            return output + before, marker, ended
+        output, data, ended = output + before, after[1:], ended or after[:1] == b"e"
     for size in range(min(len(marker) - 1, len(data)), 0, -1):
         if marker.startswith(data[-size:]):
-            return data[:-size], data[-size:], False
-    return data, b"", False
+            return output + data[:-size], data[-size:], ended
+    return output + data, b"", ended
 
 
 def marked(line: str, marker: str) -> list[str]:
-    """The words that run a command line in a shell, and write the marker to standard error when it has ended.
+    """The words that run a command line in a shell, with marks on standard error: at its end, and as signs of life.
 
-    Nomad reports the end of a command of raw_exec only when its standard input ends as well, so the end has to be told
-    in another way.
+    Nomad 1.1 reports the end of a raw_exec command only when its standard input ends as well, so the end is told by a
+    mark. When the connection is lost, Nomad notices only as it passes on output, upon which it kills the shell; the
+    one beside it, which writes the signs of life, then kills the command.
     """
-    return ["/bin/sh", "-c", f'/bin/sh -c "$1"; s=$?; printf %s {marker} >&2; exit $s', "flatnet", line]
+    beside = (
+        f"(trap 'kill $p; exit' TERM; while :; do sleep {SIGN_OF_LIFE_S:g} <&- >&- 2>&- & p=$!; wait $p; "
+        f"printf %s {marker}t >&2; kill -0 $$ || {{ kill -9 $c; exit; }}; done) </dev/null >&- 3<&- &"
+    )
+    script = (
+        f'exec 3<&0; /bin/sh -c "$1" <&3 3<&- & c=$!; {beside} b=$!; exec 3<&- </dev/null; '
+        f"wait $c; s=$?; kill $b; printf %s {marker}e >&2; exit $s"
+    )
+    return ["/bin/sh", "-c", script, "flatnet", line]
 
 
 END_OF_STDIN = json.dumps({"stdin": {"close": True}})
@@ -265,8 +282,17 @@ class ExecChannel:
 
     def close(self) -> None:
         with self._changed:
-            self._closed = True
+            again, self._closed = self._closed, True
+            over = again or self._status is not None or self._lost is not None or self._stdin_ended
             self._changed.notify_all()
+        # Nomad does not end a command's standard input with the connection.
+        if not over and self._writing.acquire(timeout=1):
+            try:
+                self._sock.write_timeout_s = 1
+                with contextlib.suppress(OSError, websocket.WebSocketException):
+                    self._connection.send(END_OF_STDIN)
+            finally:
+                self._writing.release()
         self._sock.shutdown()
 
     def _receive(self) -> None:
@@ -298,7 +324,7 @@ class ExecChannel:
         """Keep what a frame brings; whether the command has ended, and waits for the end of its standard input."""
         with self._changed:
             self._stdout += frame.stdout
-            errors, self._held, ended = split_at(self._marker, self._held + frame.stderr)
+            errors, self._held, ended = read_marks(self._marker, self._held + frame.stderr)
             self._stderr += errors
             if frame.stderr_ends or frame.exit_status is not None:
                 self._stderr += self._held

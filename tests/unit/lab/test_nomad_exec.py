@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 
 import pytest
 
-from lab.access.nomad_exec import MOST_STDIN, Frame, close_reason, read_frame, stdin_frames
+from lab.access.nomad_exec import MOST_STDIN, Frame, close_reason, marked, read_frame, read_marks, stdin_frames
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,36 @@ def test_standard_input_arrives_whole_in_pieces(size: int) -> None:
 def test_a_close_frame_says_why() -> None:
     assert close_reason(b"\x11\x94Unknown allocation\n") == "Unknown allocation"
     assert close_reason(b"\x03\xe8") == close_reason(b"") == "Nomad closed the connection"
+
+
+@pytest.mark.parametrize(
+    ("data", "output", "held", "ended"),
+    [
+        (b"error\n", b"error\n", b"", False),
+        (b"error\nMARKe", b"error\n", b"", True),
+        (b"MARKtone MARKttwoMARKt", b"one two", b"", False),
+        (b"oneMARKtMARKelate", b"onelate", b"", True),
+        (b"oneMA", b"one", b"MA", False),
+        (b"oneMARK", b"one", b"MARK", False),
+        (b"oneMARKtMAR", b"one", b"MAR", False),
+        (b"MAMA", b"MA", b"MA", False),
+        (b"", b"", b"", False),
+    ],
+)
+def test_marks_are_taken_out_of_standard_error(data: bytes, output: bytes, held: bytes, ended: bool) -> None:
+    assert read_marks(b"MARK", data) == (output, held, ended)
+
+
+def test_marks_in_pieces_are_found() -> None:
+    output, held, ended = b"", b"", False
+    for byte in b"oneMARKttwoMARKe":
+        piece, held, end = read_marks(b"MARK", held + bytes([byte]))
+        output, ended = output + piece, ended or end
+    assert (output, held, ended) == (b"onetwo", b"", True)
+
+
+def test_a_marked_command_keeps_its_input_outputs_and_status() -> None:
+    words = marked("cat; echo error >&2; exit 3", "MARK")
+    done = subprocess.run(words, input=b"data", capture_output=True, timeout=10, check=False)
+    assert (done.returncode, done.stdout) == (3, b"data")
+    assert read_marks(b"MARK", done.stderr) == (b"error\n", b"", True)
