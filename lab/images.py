@@ -21,6 +21,8 @@ from .programs import find_program
 
 VERSION = "1.1"
 DEMO_IMAGE = f"flatnet/demo:{VERSION}"
+BORROWED = f"flatnet/borrowed:{VERSION}"
+"""A second name of the demo image in an engine into which a run loaded it, for the time of the run."""
 DEMO_PORT = 8081
 
 _SERVE = f"""#!/bin/sh
@@ -47,8 +49,8 @@ _APPLETS = "sh httpd sleep mkdir kill cat echo nslookup wget ping ip nc arping l
 
 
 @cache
-def demo_image() -> bytes:
-    """The image as `docker load` reads it (uncompressed tar), same bytes every time.
+def demo_image(*names: str) -> bytes:
+    """The image as `docker load` reads it (uncompressed tar), same bytes every time; `names`, default: DEMO_IMAGE.
 
     Raises LabError when the machine has no static busybox.
     """
@@ -77,7 +79,9 @@ def demo_image() -> bytes:
         }
     ).encode()
     name = hashlib.sha256(config).hexdigest()
-    manifest = json.dumps([{"Config": f"{name}.json", "RepoTags": [DEMO_IMAGE], "Layers": ["layer.tar"]}]).encode()
+    manifest = json.dumps(
+        [{"Config": f"{name}.json", "RepoTags": names or [DEMO_IMAGE], "Layers": ["layer.tar"]}]
+    ).encode()
     return _tar([(f"{name}.json", config, 0o644), ("layer.tar", layer, 0o644), ("manifest.json", manifest, 0o644)], [])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -10,10 +11,11 @@ from typing import TypeVar
 
 from docker import DockerClient
 
-from lab.images import DEMO_IMAGE, demo_image
+from lab.errors import HarnessError
+from lab.images import DEMO_IMAGE
 from lab.inventory import Inventory, Node
 
-from . import engine
+from . import demo, engine
 from .dialling import dial_engine, dial_tcp
 from .engine_shell import EngineShell
 from .nomad_shell import NomadAgents, open_nomad_shells
@@ -39,6 +41,8 @@ class NodeAccess:
             self.shell = EngineShell(
                 node, lambda: self.docker, lambda: self._dial(node.docker, lambda _: None), self._agent_image
             )
+        self.borrowed = False
+        """Whether this object has loaded the demo image, and not given it back."""
         self._clients: dict[str, DockerClient] = {}
         self._lock = threading.Lock()
 
@@ -73,9 +77,22 @@ class NodeAccess:
         """The image of the container by which commands enter the node; the demo image is loaded when it is missing."""
         if self.node.agent_image is not None:
             return self.node.agent_image
-        if not self.docker.images.list(DEMO_IMAGE):
-            self.docker.images.load(demo_image())
+        self.borrow_demo_image()
         return DEMO_IMAGE
+
+    def borrow_demo_image(self) -> None:
+        """Load the demo image unless the engine has it. Raises HarnessError when the engine refuses."""
+        self.borrowed = demo.borrow(self.name, self.docker) or self.borrowed
+
+    def give_back_demo_image(self) -> None:
+        """Remove the demo image if Flatnet loaded it and no container uses it. Raises HarnessError.
+
+        The container by which commands enter the node is ended first.
+        """
+        if self.node.by_engine:
+            self.shell.close()
+        demo.give_back(self.name, self.docker)
+        self.borrowed = False
 
     def run(
         self, command: str | list[str], *, timeout_s: float = 20.0, stdin: str = "", check: bool = True
@@ -123,6 +140,15 @@ class ClusterAccess:
         with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
             futures = {node.name: pool.submit(do, node) for node in chosen}
         return {name: future.result() for name, future in futures.items()}
+
+    def give_back_borrowed(self) -> None:
+        """Remove the demo image where this object has loaded it, as far as the engines answer."""
+
+        def give_back(node: NodeAccess) -> None:
+            with contextlib.suppress(HarnessError):
+                node.give_back_demo_image()
+
+        self.each(give_back, [node for node in self.nodes.values() if node.borrowed])
 
     def close(self) -> None:
         """Close every connection to every node."""

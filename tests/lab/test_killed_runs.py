@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.images import DEMO_IMAGE
 from tests.lab.conftest import Place, Running
 from tests.lab.traces import (
     Machine,
@@ -101,6 +102,8 @@ def test_a_run_after_the_killed_ones_is_complete(place: Place, before: tuple[Mac
 
 def test_what_a_killed_run_left_in_a_kept_lab_is_removed_by_the_next(kept: Place) -> None:
     runs = kept.run / "lab" / "runs"
+    without_image = kept.lab("exec", "u1", "--", "docker", "image", "rm", DEMO_IMAGE)
+    assert without_image.returncode == 0, without_image.stderr
     clean = _left_in(kept)
     running = kept.start("suites/dns/test_records.py", "-v", "--lab", "lab")
     running.wait_begun()
@@ -118,7 +121,7 @@ def test_what_a_killed_run_left_in_a_kept_lab_is_removed_by_the_next(kept: Place
 
 
 def _left_in(kept: Place) -> dict[str, list[str]]:
-    """What runs make in a cluster: containers, services, routes of an exposed node."""
+    """What runs make in a cluster: containers, their image, services, routes of an exposed node."""
 
     def on_node(*words: str) -> list[str]:
         done = kept.lab("exec", "u1", "--", *words)
@@ -127,6 +130,7 @@ def _left_in(kept: Place) -> dict[str, list[str]]:
 
     return {
         "containers": on_node("docker", "ps", "--all", "--quiet", "--filter", "label=flatnet.run"),
+        "images": on_node("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
         "services": on_node("consul", "catalog", "services"),
         "routes": on_node("ip", "-4", "route"),
     }
