@@ -91,6 +91,7 @@ def _check(options: argparse.Namespace) -> int:
     try:
         found = examine(cluster, overlay, start_container=options.start_container)
     finally:
+        cluster.give_back_borrowed()
         cluster.close()
     for finding in found:
         print(f"{'problem' if finding.hinders else 'note'}: {finding}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -10,6 +11,7 @@ from typing import TypeVar
 
 from docker import DockerClient
 
+from lab.errors import HarnessError
 from lab.images import DEMO_IMAGE
 from lab.inventory import Inventory, Node
 
@@ -39,6 +41,8 @@ class NodeAccess:
             self.shell = EngineShell(
                 node, lambda: self.docker, lambda: self._dial(node.docker, lambda _: None), self._agent_image
             )
+        self.borrowed = False
+        """Whether this object has loaded the demo image, and not given it back."""
         self._clients: dict[str, DockerClient] = {}
         self._lock = threading.Lock()
 
@@ -78,7 +82,7 @@ class NodeAccess:
 
     def borrow_demo_image(self) -> None:
         """Load the demo image unless the engine has it. Raises HarnessError when the engine refuses."""
-        demo.borrow(self.name, self.docker)
+        self.borrowed = demo.borrow(self.name, self.docker) or self.borrowed
 
     def give_back_demo_image(self) -> None:
         """Remove the demo image if Flatnet loaded it and no container uses it. Raises HarnessError.
@@ -88,6 +92,7 @@ class NodeAccess:
         if self.node.by_engine:
             self.shell.close()
         demo.give_back(self.name, self.docker)
+        self.borrowed = False
 
     def run(
         self, command: str | list[str], *, timeout_s: float = 20.0, stdin: str = "", check: bool = True
@@ -134,6 +139,15 @@ class ClusterAccess:
         with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
             futures = {node.name: pool.submit(do, node) for node in chosen}
         return {name: future.result() for name, future in futures.items()}
+
+    def give_back_borrowed(self) -> None:
+        """Remove the demo image where this object has loaded it, as far as the engines answer."""
+
+        def give_back(node: NodeAccess) -> None:
+            with contextlib.suppress(HarnessError):
+                node.give_back_demo_image()
+
+        self.each(give_back, [node for node in self.nodes.values() if node.borrowed])
 
     def close(self) -> None:
         """Close every connection to every node. Raises HarnessError when what was made for them cannot be removed."""

@@ -17,14 +17,19 @@ from lab.images import BORROWED, DEMO_IMAGE, demo_image
 ERRORS = (docker.errors.DockerException, requests.RequestException, OSError, EOFError)
 
 
-def borrow(node: str, engine: docker.DockerClient) -> None:
-    """Load the demo image into the engine of `node` unless it is there. Raises HarnessError when it refuses."""
+def borrow(node: str, engine: docker.DockerClient) -> bool:
+    """Load the demo image into the engine of `node` unless it is there; whether it was loaded.
+
+    Raises HarnessError when the engine refuses.
+    """
     try:
-        if not engine.images.list(DEMO_IMAGE):
-            engine.images.load(demo_image(DEMO_IMAGE, BORROWED))
+        if engine.images.list(DEMO_IMAGE):
+            return False
+        engine.images.load(demo_image(DEMO_IMAGE, BORROWED))
     except ERRORS as error:
         reason = str(error) or "the connection was lost"
         raise HarnessError(f"node {node}: Docker refused the demo image: {reason}") from None
+    return True
 
 
 def give_back(node: str, engine: docker.DockerClient) -> None:

@@ -16,7 +16,7 @@ import requests
 from lab.access import nomad as nomad_api
 from lab.access.cluster import ClusterAccess, NodeAccess
 from lab.errors import HarnessError
-from lab.images import DEMO_IMAGE, demo_image
+from lab.images import DEMO_IMAGE
 from lab.overlays import Overlay, sandbox
 
 from . import facts, judging, services
@@ -147,7 +147,7 @@ def _start_container(node: NodeAccess) -> list[Finding]:
     try:
         made = _create(node)
     except docker.errors.ImageNotFound:
-        node.docker.images.load(demo_image())
+        node.borrow_demo_image()
         made = _create(node)
     try:
         made.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import consul
@@ -350,7 +351,7 @@ class FakeEngine:
     def list(self, **_: Any) -> list[Any]:
         return [self]
 
-    def load(self, _: bytes) -> None:
+    def load(self) -> None:
         self.done.append("load")
 
     def create(self, image: str, **settings: Any) -> Any:
@@ -371,10 +372,9 @@ class FakeEngine:
 
 
 @pytest.mark.parametrize("status", [0, 127])
-def test_the_container_of_the_check_is_removed_whatever_it_does(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination, "demo_image", lambda: b"")
+def test_the_container_of_the_check_is_removed_whatever_it_does(status: int) -> None:
     engine = FakeEngine(status)
-    node = cast(NodeAccess, type("Fake", (), {"name": "u1", "docker": engine})())
+    node = cast(NodeAccess, SimpleNamespace(name="u1", docker=engine, borrow_demo_image=engine.load))
     found = examination._start_container(node)
     assert engine.done == ["remove", "create", "load", "create", "start", "remove"]
     assert bool(found) is bool(status)

@@ -63,7 +63,7 @@ def busybox(tmp_path: Any) -> Any:
 
 def test_an_image_that_was_borrowed_is_given_back() -> None:
     engine: Any = _Engine()
-    demo.borrow("u1", engine)
+    assert demo.borrow("u1", engine)
     assert set(engine.named) == {DEMO_IMAGE, BORROWED}
     demo.give_back("u1", engine)
     assert engine.named == {}
@@ -71,7 +71,7 @@ def test_an_image_that_was_borrowed_is_given_back() -> None:
 
 def test_an_image_that_was_there_before_stays() -> None:
     engine: Any = _Engine(**{DEMO_IMAGE: "theirs"})
-    demo.borrow("u1", engine)
+    assert not demo.borrow("u1", engine)
     demo.give_back("u1", engine)
     assert engine.named == {DEMO_IMAGE: "theirs"}
 
