@@ -28,5 +28,7 @@ pytest_plugins = [
     "fixtures.control_plane.identity",
     "fixtures.control_plane.filters",
     "fixtures.cluster.topology",
+    "fixtures.existing.survey",
+    "fixtures.existing.check",
     "fixtures.walkthrough.walk",
 ]

@@ -93,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     made = command("inventory", _inventory, "print the lab's inventory, as a cluster file holds it")
     named(made)
     made.add_argument("--face", default=ROOT, metavar="NAME", help=f"of a foreign lab: {', '.join(FACES)}")
+    made = command("record", _record, "write the contract of what is true on a cluster now: who reaches whom")
+    chosen = made.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--cluster", metavar="FILE", help="the cluster of this file")
+    chosen.add_argument("--lab", metavar="NAME", help="a lab that is up")
     command("faults", _faults, "list the faults, and what each of them must fail")
     made = command("inject", _inject, "put faults into a lab that is up: inject FAULT[@NODE]…")
     named(made)
@@ -183,6 +187,12 @@ def _inventory(options: argparse.Namespace) -> None:
             "other faces than root need `lab up --foreign`, and the face nomad needs Nomad"
         )
     print(file.read_text(), end="")
+
+
+def _record(options: argparse.Namespace) -> None:
+    """Become the command of fixtures, which `lab` may not import."""
+    place = ["--cluster", options.cluster] if options.cluster is not None else ["--lab", options.lab]
+    os.execv(sys.executable, [sys.executable, "-m", "fixtures.existing.record", *place])
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -25,9 +25,12 @@ CATALOGUE = f"{SUITES}/catalogue.yaml"
 
 FACTS = (
     "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart", "overlay.proxy",
-    "overlay.peers", "engine.restart", "consul", "consul.servers", "nomad", "power", "switch",
+    "overlay.peers", "engine.restart", "consul", "consul.servers", "nomad", "power", "switch", "contract",
 )  # fmt: skip
 """The names that a declaration may use."""
+
+NO_CONTRACT = "no contract was given; --contract FILE names one"
+"""Why a requirement does not apply that asks for the one fact which is not the inventory's."""
 
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     ">=": operator.ge,
@@ -95,7 +98,7 @@ def unmet(requirement: Requirement, facts: Facts) -> str | None:
         value = facts.get(fact, False)
         if compare is None:
             if not value:
-                return f"the inventory declares no {fact}"
+                return NO_CONTRACT if fact == "contract" else f"the inventory declares no {fact}"
         elif not compare(int(value), number):
             return f"needs {declaration}, the inventory has {value}"
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import benign, control_plane, dns, expose, isolation, no_nat, path, resilience, walkthrough, workloads
+from . import benign, control_plane, dns, existing, expose, isolation, no_nat, path, resilience, walkthrough, workloads
 from .model import Fault, Site, Where
 from .register import Injected, choose, heal, inject, injected
 
@@ -16,6 +16,7 @@ _ALL = (
     *workloads.FAULTS,
     *resilience.FAULTS,
     *walkthrough.FAULTS,
+    *existing.FAULTS,
     *benign.FAULTS,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}

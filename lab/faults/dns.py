@@ -111,7 +111,7 @@ FAULTS = (
         "An instance that no longer exists is still registered.",
         "https://github.com/hashicorp/nomad/issues/810",
         registered("flatnet-fault-stale", "gone", 8081),
-        must_fail=("DNS-1",),
+        must_fail=("DNS-1", "EXT-3"),
         kind=("no container",),
     ),
     Fault(

@@ -143,7 +143,7 @@ FAULTS = (
         "https://github.com/weaveworks/weave/issues/1655",
         _outside,
         must_fail=("ISO-8",),
-        may_fail=("NET-3", "NET-4", *LEAKS),
+        may_fail=("EXT-1", "EXT-2", "NET-3", "NET-4", *LEAKS),
     ),
     Fault(
         "ipv6-link-local-leak",

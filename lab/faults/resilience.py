@@ -63,7 +63,7 @@ FAULTS = (
         "https://github.com/moby/moby/issues/27404",
         _handed_out_twice,
         must_fail=("RES-1",),
-        may_fail=("NET-4",),
+        may_fail=("NET-4", "EXT-2"),
         kind=("twice", "misdelivered"),
         default_node=-1,
     ),

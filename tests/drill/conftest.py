@@ -20,6 +20,8 @@ import pytest
 from lab.embedded.lifecycle import attach
 from lab.inventory import Inventory
 
+from .strangers import CONTRACT, OVERLAYS, STRANGERS, start_command
+
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = (
     "masquerade",
@@ -133,6 +135,7 @@ class DrillLab:
         words += ["--lab", self.name, "--out", str(self.folder)]
         words += [word for fault in faults for word in ("--fault", fault)]
         words += [] if disruptive else ["--no-disruptive"]
+        words += ["--contract", str(CONTRACT)] if self.inventory.overlay.name in OVERLAYS else []
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         # The verdict of the run before must not be read when this one breaks.
         (self.folder / "latest").unlink(missing_ok=True)
@@ -155,6 +158,9 @@ def drill_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     nomad = [] if config.getoption("with_nomad", default=False) else ["--no-nomad"]
     lab.command("up", "--overlay", overlay, *nomad)
     try:
+        if overlay in OVERLAYS:
+            for node, name, subnet, port in STRANGERS:
+                lab.command("exec", node, "--", *start_command(name, subnet, port))
         yield lab
     finally:
         lab.command("down")

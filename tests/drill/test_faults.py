@@ -15,7 +15,7 @@ from reports.requirements import load
 from .conftest import LOOKOUTS, NOT_APPLICABLE, PAIR, ROOT, SCORE, DrillLab, Ended, proofs_of
 
 CATALOGUE = load(ROOT / "suites" / "catalogue.yaml")
-FOLDERS = ("no_nat", "path", "expose", "dns", "isolation", "control_plane")
+FOLDERS = ("no_nat", "path", "expose", "dns", "isolation", "control_plane", "existing")
 NODES = ("u1", "u2", "u3")
 BROKEN = ("fail", "known-issue")
 Record = Callable[[str, object], None]

@@ -71,6 +71,7 @@ def applying(*applies: str) -> Requirement:
         (("nomad",), {"nomad": True}, None),
         (("nomad",), {"nomad": False}, "the inventory declares no nomad"),
         (("nomad",), {}, "the inventory declares no nomad"),
+        (("contract",), {"contract": False}, "no contract was given; --contract FILE names one"),
         (("nodes >= 2",), {"nodes": 2}, None),
         (("nodes >= 2",), {"nodes": 1}, "needs nodes >= 2, the inventory has 1"),
         (("nodes > 2",), {"nodes": 2}, "needs nodes > 2, the inventory has 2"),
