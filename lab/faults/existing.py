@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.embedded.images import DEMO_IMAGE
+from lab.images import DEMO_IMAGE
 
 from .expose import NAMES
 from .model import ANY_OVERLAY, Action, Fault, Site, Where

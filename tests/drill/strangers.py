@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.embedded.images import DEMO_IMAGE
+from lab.images import DEMO_IMAGE
 
 CONTRACT = Path(__file__).with_name("contract.yaml")
 OVERLAYS = ("vxlan", "swarm")
