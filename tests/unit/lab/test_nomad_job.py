@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lab.access import nomad_shell
-from lab.access.nomad import namespace_rule, rule_for
+from lab.access import consul, nomad_shell
+from lab.access.nomad import RULES, namespace_rule, rule_for
 from lab.access.nomad_job import describe_placement, find_clients, job, running_allocation, unusable
 from lab.access.nomad_shell import Lock, dead_jobs, open_nomad_shells
 from lab.errors import HarnessError, LabError
@@ -194,3 +194,10 @@ def test_shells_that_nobody_used_register_nothing(tmp_path: Path, monkeypatch: p
     agents.close()
     assert nomad_shell.locks() == tmp_path / "flatnet" / "nomad-agents"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_documentation_lists_every_rule() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "security.md").read_text()
+    rows = {row.split("`")[1] for row in page.splitlines() if row.startswith("| `")}
+    exec_capabilities = {name for names in nomad_shell.EXEC_CAPABILITIES.values() for name in names}
+    assert {rule for _, _, rule in consul.RIGHTS} | {rule for *_, rule in RULES} | exec_capabilities == rows
