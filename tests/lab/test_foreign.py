@@ -18,7 +18,8 @@ from lab.inventory import load
 from tests.lab.conftest import Place, Result, _end
 from tests.lab.traces import cgroups, descendants, holders, machine, namespaces, wait_ended, wait_gone
 
-UP = ("up", "--foreign", "--nodes", "2", "--no-nomad")
+LAB, SHORT = "acme", "short"
+"""Names of the labs here: control groups bear them, and labs of other modules, called `lab`, may be up."""
 BASTION, NODES = str(foreign.BASTION_OUTSIDE.ip), ("192.168.56.3", "192.168.56.4")
 PORTS = (22, 53, 2222, 2376, 4646, 8300, 8500, 8501)
 DIAL = """
@@ -47,10 +48,10 @@ except requests.exceptions.ConnectionError as error:
 
 @pytest.fixture(scope="module")
 def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A place with a foreign lab of two nodes, `lab`, that the tests share and leave as it was."""
+    """A place with a foreign lab of two nodes that the tests share and leave as it was."""
     made = Place(tmp_path_factory.mktemp("acme"))
     try:
-        up = made.lab(*UP)
+        up = made.lab("up", "--lab", LAB, "--foreign", "--nodes", "2", "--no-nomad")
         assert up.returncode == 0, up.stdout + up.stderr
         yield made
     finally:
@@ -59,7 +60,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def at(place: Place, where: str, *words: str) -> Result:
     """Run a command at a desk, or where the lab's own processes reach it from (`manager`)."""
-    facts = place.facts("lab")
+    facts = place.facts(LAB)
     pid = facts["manager"] if where == "manager" else facts["desks"][where]
     return subprocess.run(
         ["nsenter", f"--net=/proc/{pid}/ns/net", *words], env=place.environment, stdin=subprocess.DEVNULL,
@@ -93,7 +94,7 @@ def test_what_a_desk_does_not_reach_is_there(acme: Place) -> None:
 
 
 def ssh(place: Place, where: str, *words: str) -> Result:
-    config = place.run / "lab" / "faces" / "ssh_config"
+    config = place.run / LAB / "faces" / "ssh_config"
     return at(place, where, "ssh", "-F", str(config), "-o", "BatchMode=yes", *words)
 
 
@@ -121,7 +122,9 @@ def test_ssh_refuses(acme: Place, where: str, words: Sequence[str], said: str) -
 
 def test_only_the_group_docker_reaches_the_engine_s_socket(acme: Place) -> None:
     as_user = "setpriv --reuid={0} --regid={0} --init-groups docker --host unix:///run/docker.sock version"
-    hand, operator = (acme.lab("exec", "u1", "--", *as_user.format(name).split()) for name in ("dockhand", "operator"))
+    hand, operator = (
+        acme.lab("exec", "--lab", LAB, "u1", "--", *as_user.format(name).split()) for name in ("dockhand", "operator")
+    )
     assert hand.returncode == 0, hand.stderr
     assert operator.returncode != 0 and "permission denied" in operator.stderr.lower()
 
@@ -130,9 +133,9 @@ def ask(
     place: Place, where: str, method: str, url: str, *, token: str = "", certificate: bool = True, body: object = None
 ) -> tuple[int, str]:
     """Status and text of a response; status 0 when TLS or the connection failed."""
-    folder = place.run / "lab" / "tls" / ("docker" if ":2376" in url else "consul")
+    folder = place.run / LAB / "tls" / ("docker" if ":2376" in url else "consul")
     own = [str(folder / "certificate.pem"), str(folder / "key.pem")] if certificate else None
-    secret = (place.run / "lab" / "tokens" / f"consul-{token}").read_text().strip() if token else None
+    secret = (place.run / LAB / "tokens" / f"consul-{token}").read_text().strip() if token else None
     status, text = run_python(place, where, ASK, method, url, str(folder / "ca.pem"), own, secret, body)
     return status, text
 
@@ -161,21 +164,21 @@ def test_consul_wants_a_certificate_and_a_token_for_what_it_changes(acme: Place)
 
 
 def test_names_resolve_without_a_token(acme: Place) -> None:
-    done = acme.lab("exec", "u1", "--", "getent", "hosts", "u2.node.corp")
+    done = acme.lab("exec", "--lab", LAB, "u1", "--", "getent", "hosts", "u2.node.corp")
     assert done.stdout.split()[:1] == [NODES[1]], done.stderr
 
 
 def test_every_face_is_printed_and_lies_there_for_root_alone(acme: Place) -> None:
     for name in DESK_OF:
-        done = acme.lab("inventory", "--face", name)
-        file = acme.run / "lab" / "faces" / f"{name}.yaml"
+        done = acme.lab("inventory", "--lab", LAB, "--face", name)
+        file = acme.run / LAB / "faces" / f"{name}.yaml"
         if name == "nomad":
             assert done.returncode == 4 and "the face nomad needs Nomad" in done.stderr
             continue
         assert done.stdout == file.read_text()
         assert file.stat().st_mode & 0o777 == 0o600
         assert load(file).name == "acme"
-    assert acme.lab("inventory", "--face", "visitor").returncode == 4
+    assert acme.lab("inventory", "--lab", LAB, "--face", "visitor").returncode == 4
 
 
 def test_an_ordinary_lab_has_only_the_face_root(kept: Place) -> None:
@@ -185,21 +188,21 @@ def test_an_ordinary_lab_has_only_the_face_root(kept: Place) -> None:
 
 
 def test_power_and_faults_are_the_lab_s_own(acme: Place) -> None:
-    assert acme.lab("power-off", "u2").returncode == 0
+    assert acme.lab("power-off", "--lab", LAB, "u2").returncode == 0
     assert ("192.168.56.4", 2376) not in reachable(acme, "tls")
-    on = acme.lab("power-on", "u2")
+    on = acme.lab("power-on", "--lab", LAB, "u2")
     assert on.returncode == 0, on.stderr
     assert ssh(acme, "ssh", "u2", "hostname").stdout.strip() == "u2"
-    put = acme.lab("inject", "masquerade@u1")
+    put = acme.lab("inject", "--lab", LAB, "masquerade@u1")
     assert put.returncode == 0, put.stderr
-    assert acme.lab("heal").returncode == 0
+    assert acme.lab("heal", "--lab", LAB).returncode == 0
 
 
 def test_nothing_is_left_of_it(place: Place) -> None:
     """Killed by SIGKILL at its root, then made again with the same name, and taken down."""
     before, others = machine(), descendants()
     for end in (_kill, _take_down):
-        up = place.lab("up", "--foreign", "--nodes", "1", "--no-nomad")
+        up = place.lab("up", "--lab", SHORT, "--foreign", "--nodes", "1", "--no-nomad")
         assert up.returncode == 0, up.stdout + up.stderr
         pids = {pid: words for pid, words in descendants().items() if pid not in others}
         inside = holders(namespaces(pids))
@@ -208,14 +211,14 @@ def test_nothing_is_left_of_it(place: Place) -> None:
         end(place)
         assert wait_gone(pids) == {}
         assert wait_ended(inside) == {}
-        assert cgroups("lab") == []
+        assert cgroups(SHORT) == []
     assert before.difference(machine()) == []
     assert place.left() == []
 
 
 def _kill(place: Place) -> None:
-    os.kill(place.facts("lab")["supervisor"], signal.SIGKILL)
+    os.kill(place.facts(SHORT)["supervisor"], signal.SIGKILL)
 
 
 def _take_down(place: Place) -> None:
-    assert place.lab("down").returncode == 0
+    assert place.lab("down", "--lab", SHORT).returncode == 0
