@@ -129,6 +129,21 @@ def lab_command(*words: str, run_dir: Path, timeout: float = COMMAND_TIMEOUT_S) 
     )  # fmt: skip
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless it is asked for: .ci/nightly does."""
+    if "nightly" in config.option.markexpr:
+        return
+    named = {Path(argument.partition("::")[0]).name for argument in config.args}
+    here = Path(__file__).parent
+    left_out = [
+        item
+        for item in items
+        if item.get_closest_marker("nightly") and here in item.path.parents and item.path.name not in named
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Make orphans children of this process, and let commands share compiled modules."""

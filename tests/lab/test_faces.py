@@ -20,12 +20,13 @@ LISTING = (
     "docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.Status}}' | sed 's/ Up .*/ up/'; "
     "docker image ls --no-trunc -q; ip -brief link; ip -brief address; iptables-save | grep -v '^#\\|^:'"
 )
+NO_NOMAD = pytest.mark.skipif(find_program("nomad") is None, reason="no Nomad on this machine")
 WAYS = [
     "sudo",
-    "cert",
-    "docker",
     "tls",
-    pytest.param("nomad", marks=pytest.mark.skipif(find_program("nomad") is None, reason="no Nomad on this machine")),
+    pytest.param("cert", marks=pytest.mark.nightly),
+    pytest.param("docker", marks=pytest.mark.nightly),
+    pytest.param("nomad", marks=[pytest.mark.nightly, NO_NOMAD]),
 ]
 
 
