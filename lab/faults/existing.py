@@ -53,7 +53,7 @@ def _second_holder(site: Site) -> list[Action]:
 
 
 def _port_closed(site: Site) -> list[Action]:
-    within = f"meta ibrname {site.overlay.bridge(site.subnets[0])}"
+    within = f"ip daddr {site.overlay.subnets[site.subnets[0]]}"
     chain = f"chain pass {{ type filter hook forward priority 0;\n{within} tcp dport {CLOSED_PORT} drop\n}}"
     return [site.table(chain, family="bridge", node=node) for node in site.cluster.nodes.values()]
 

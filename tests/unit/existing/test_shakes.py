@@ -96,6 +96,15 @@ def test_an_icmp_error_is_told() -> None:
     assert ended(LEFT, other, Record(WEB, "eth0", False, outer + bytes(8))).detail == ""
 
 
+def test_an_address_that_nobody_answers_arp_for_is_no_way() -> None:
+    inner = packet(SOURCE, TARGET, number=BASE)[:28]
+    outer = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 56, 0, 0, 64, 1, 0, inet_aton(SOURCE), inet_aton(SOURCE))
+    own = Record(WEB, "lo", False, outer + b"\3\1" + bytes(6) + inner)
+    found = ended(own)
+    assert (found.ended, found.blocked) == (Ended.NO_WAY, True) and "ARP" in str(found)
+    assert ended(LEFT, own).ended is Ended.LOST and ended(own, ARRIVED, ACCEPTED).ended is Ended.ACCEPTED
+
+
 def test_what_is_no_part_of_a_handshake_is_passed_over() -> None:
     for data in (b"", b"\x60" + bytes(39), packet(SOURCE, TARGET, number=1), packet(SOURCE, TARGET, number=BASE)[:30]):
         assert not ended(Record(WEB, "eth0", True, data)).left
