@@ -92,7 +92,7 @@ def test_a_way_to_the_nodes_gives_the_labs_own_verdict_and_leaves_nothing(
 
 def test_a_run_that_is_killed_leaves_no_container_that_entered_the_node(acme: Place) -> None:
     cluster = face(acme, "tls")
-    running = acme.start("suites/no_nat", "--cluster", str(cluster))
+    running = acme.start("suites/no_nat", "-v", "--cluster", str(cluster))
     running.wait_begun()
     running.process.kill()
     running.wait()
