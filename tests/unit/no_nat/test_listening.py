@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from scapy.layers.l2 import ARP, Ether
+from scapy.packet import Packet
 
 from fixtures.no_nat import addresses
 from fixtures.probes.socket import ContainerSocket
@@ -27,7 +28,12 @@ class SlowSocket:
 
 def test_a_frame_that_was_not_read_within_the_window_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, Any]] = []
-    monkeypatch.setattr(addresses, "sniff", lambda **options: seen.append(options) or [])
+
+    def sniff(**options: Any) -> list[Packet]:
+        seen.append(options)
+        return []
+
+    monkeypatch.setattr(addresses, "sniff", sniff)
     reply = Ether() / ARP(op="is-at", psrc="10.32.0.9", hwsrc="02:00:00:00:00:09")
     sockets = {"u1/a1": SlowSocket(bytes(reply)), "u2/a2": SlowSocket()}
     heard = list(addresses._listen(cast("dict[str, ContainerSocket]", sockets)))
