@@ -28,6 +28,8 @@ SYSCTLS = {
     "net.ipv4.conf.default.rp_filter": 2,
     "net.bridge.bridge-nf-call-iptables": 1,
 }
+BASTION_SYSCTLS = {"net.ipv4.icmp_ratelimit": 0}
+"""So that every connection that is not granted is rejected at once: by default a host is told once a second, icmp(7)."""
 OUTSIDE = "mgmt"
 """The bridge of a foreign lab's management network."""
 
@@ -103,7 +105,7 @@ def _bastion(spec: LabSpec, inventory: Inventory, credentials: Credentials, mach
         "eth0": (LAN, f"{inside}/{spec.underlay.prefixlen}"),
         "eth1": (OUTSIDE, str(foreign.BASTION_OUTSIDE)),
     }
-    machines.append(_machine(foreign.BASTION, cables, {}))
+    machines.append(_machine(foreign.BASTION, cables, BASTION_SYSCTLS))
     return f"{foreign.BASTION},{inside},{foreign.BASTION_OUTSIDE.ip} {host_key}"
 
 

@@ -24,13 +24,16 @@ BASTION, NODES = str(foreign.BASTION_OUTSIDE.ip), ("192.168.56.3", "192.168.56.4
 PORTS = (22, 53, 2222, 2376, 4646, 8300, 8500, 8501)
 DIAL = """
 import json, socket, sys
-found = []
-for host, port in json.loads(sys.argv[1]):
+from concurrent.futures import ThreadPoolExecutor
+
+def accepts(target):
     with socket.socket() as dialled:
-        dialled.settimeout(3)
-        if dialled.connect_ex((host, port)) == 0:
-            found.append([host, port])
-print(json.dumps(found))
+        dialled.settimeout(5)
+        return dialled.connect_ex(tuple(target)) == 0
+
+targets = json.loads(sys.argv[1])
+with ThreadPoolExecutor(len(targets)) as pool:
+    print(json.dumps([target for target, open in zip(targets, pool.map(accepts, targets)) if open]))
 """
 ASK = """
 import json, sys, requests
