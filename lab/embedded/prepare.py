@@ -29,7 +29,7 @@ SYSCTLS = {
     "net.bridge.bridge-nf-call-iptables": 1,
 }
 BASTION_SYSCTLS = {"net.ipv4.icmp_ratelimit": 0}
-"""So that every connection that is not granted is rejected at once: by default a host is told once a second, icmp(7)."""
+"""Every connection that is not granted is rejected at once; by default a host is told once a second (icmp(7))."""
 OUTSIDE = "mgmt"
 """The bridge of a foreign lab's management network."""
 
