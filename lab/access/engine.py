@@ -25,7 +25,8 @@ from lab.errors import HarnessError
 
 from .http import DialAdapter, UnbufferedResponse
 
-API_TIMEOUT_S = 30
+API_TIMEOUT_S = 60
+"""Bound on the silence of an engine, seconds: on an emulated machine it takes 30 to start a container."""
 IDLE_CONNECTIONS = 2
 """As many are kept for the next request. Each is a session on the SSH connection, of which OpenSSH allows 10 by
 default (MaxSessions, sshd_config(5)); requests that come one after the other share one."""
