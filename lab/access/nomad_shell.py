@@ -243,7 +243,7 @@ class NomadAgents:
             state.lock.release(remove=removed)
 
     def open(self, node: Node, command: Command, timeout_s: float) -> ExecChannel:
-        """Start a command on a node. Raises LabError when the node is not reached, HarnessError when it cannot start."""
+        """Start a command on a node. Raises LabError when it is not reached, HarnessError when nothing starts."""
         return self._open(node, self.allocation(node), command, timeout_s)
 
     def _open(self, node: Node, allocation: str, command: Command, timeout_s: float) -> ExecChannel:
