@@ -6,6 +6,7 @@ So everything here drives `python -m lab` and `pytest` as a user does.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -163,16 +164,23 @@ def place(tmp_path: Path) -> Iterator[Place]:
     _end(made)
 
 
-@pytest.fixture(scope="session")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A place with a lab of two nodes, `lab`, that the tests share and leave as it was."""
-    made = Place(tmp_path_factory.mktemp("kept"))
+@contextlib.contextmanager
+def place_with_lab(top: Path, *words: str) -> Iterator[Place]:
+    """A place with a lab that `up` and these words make; it is ended after the block."""
+    made = Place(top)
     try:
-        up = made.lab("up", "--nodes", "2", "--no-nomad")
+        up = made.lab("up", *words)
         assert up.returncode == 0, up.stdout + up.stderr
         yield made
     finally:
         _end(made)
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A place with a lab of two nodes, `lab`, that the tests share and leave as it was."""
+    with place_with_lab(tmp_path_factory.mktemp("kept"), "--nodes", "2", "--no-nomad") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lab.programs import find_program
-from tests.lab.conftest import Place, _end
+from tests.lab.conftest import Place, place_with_lab
 
 SUITES = ("suites/no_nat", "suites/isolation/test_subnets.py", "suites/dns/test_records.py", "suites/path")
 LISTING = (
@@ -33,13 +33,8 @@ WAYS = [
 @pytest.fixture(scope="module")
 def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A place with a foreign lab of two nodes, `lab`."""
-    made = Place(tmp_path_factory.mktemp("acme"))
-    try:
-        up = made.lab("up", "--foreign", "--nodes", "2")
-        assert up.returncode == 0, up.stdout + up.stderr
+    with place_with_lab(tmp_path_factory.mktemp("acme"), "--foreign", "--nodes", "2") as made:
         yield made
-    finally:
-        _end(made)
 
 
 def face(place: Place, name: str) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from lab.embedded import foreign
 from lab.embedded.faces import DESK_OF
 from lab.inventory import load
-from tests.lab.conftest import Place, Result, _end
+from tests.lab.conftest import Place, Result, place_with_lab
 from tests.lab.traces import cgroups, descendants, holders, machine, namespaces, wait_ended, wait_gone
 
 LAB, SHORT = "acme", "short"
@@ -52,13 +52,9 @@ except requests.exceptions.ConnectionError as error:
 @pytest.fixture(scope="module")
 def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A place with a foreign lab of two nodes that the tests share and leave as it was."""
-    made = Place(tmp_path_factory.mktemp("acme"))
-    try:
-        up = made.lab("up", "--lab", LAB, "--foreign", "--nodes", "2", "--no-nomad")
-        assert up.returncode == 0, up.stdout + up.stderr
+    words = ("--lab", LAB, "--foreign", "--nodes", "2", "--no-nomad")
+    with place_with_lab(tmp_path_factory.mktemp("acme"), *words) as made:
         yield made
-    finally:
-        _end(made)
 
 
 def at(place: Place, where: str, *words: str) -> Result:
