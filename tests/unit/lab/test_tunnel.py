@@ -109,16 +109,18 @@ def test_megabytes_arrive_whole_both_ways_at_once(tunnel: Open) -> None:
     data = bytes(range(256)) * (8 << 10)
     at_node: list[bytes] = []
 
-    def receive_at_node() -> None:
+    def play_command() -> None:
+        writer = threading.Thread(target=channel.command.sendall, args=(data,))
+        writer.start()
         at_node.append(read_all(channel.command))
+        writer.join(WITHIN_S)
         channel.command.close()  # a command ends when it has read and written everything
 
     def send_from_here() -> None:
         sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
 
-    work = [receive_at_node, send_from_here, lambda: channel.command.sendall(data)]
-    threads = [threading.Thread(target=function) for function in work]
+    threads = [threading.Thread(target=function) for function in (play_command, send_from_here)]
     for thread in threads:
         thread.start()
     with sock.makefile("rb") as reader:
