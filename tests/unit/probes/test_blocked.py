@@ -15,6 +15,7 @@ from fixtures.probes.blocked import (
     describe_leaks,
     enforce_negative_claim,
     judge_attempts,
+    late_controls,
 )
 from fixtures.probes.delivery import Delivery, Step, Transport
 from fixtures.probes.mesh import Mesh
@@ -199,6 +200,32 @@ def test_destinations_without_a_control_are_named_in_order() -> None:
     attempts = [replace(good(UDP).undelivered(), edge=replace(good(UDP).edge, destination=end)) for end in (C, B, A)]
     judgement = judge_attempts(mesh(*attempts), Mesh(()), mesh(CONTROL))
     assert [reason.split()[3] for reason in judgement.unproved[1:4]] == ["u1/a1", "u2/a2", "u3/a3"]
+
+
+LATE = socket_got(None)(CONTROL)
+"""A control whose answer reached the sender's interface after the window."""
+
+
+def late(attempt: Canned, before: Canned, after: Canned) -> str:
+    return late_controls(mesh(attempt), mesh(before), mesh(after))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_control_that_was_answered_too_late_is_told(when: str) -> None:
+    """The answer reached the sender, so a longer window may prove the claim."""
+    controls = (LATE, CONTROL) if when == "before" else (CONTROL, LATE)
+    assert late(good(UDP).undelivered(), *controls) == f"control {LATE.edge} was answered too late (1 of 2)"
+
+
+def test_controls_that_were_answered_in_time_or_not_at_all_are_not_late() -> None:
+    attempt = good(UDP).undelivered()
+    assert late(attempt, CONTROL, CONTROL) == ""
+    assert late(attempt, LATE, CONTROL.unanswered()) == ""
+    assert late_controls(mesh(attempt), mesh(LATE), mesh(CONTROL.undelivered(), LATE)) == ""
+
+
+def test_an_attempt_that_arrived_counts_however_late_the_controls_are() -> None:
+    assert late(good(UDP), LATE, LATE) == ""
 
 
 def test_without_an_attempt_nothing_is_proved() -> None:

@@ -54,3 +54,19 @@ def test_another_error_is_no_reason_to_measure_again(error: Exception) -> None:
     with pytest.raises(type(error)):
         measured.run()
     assert len(measured.windows) == 1
+
+
+def late(result: object) -> str:
+    return "2 controls were answered too late" if result == "late" else ""
+
+
+def test_a_late_result_is_measured_again_and_the_last_one_counts() -> None:
+    measured = Measured("late", "in time")
+    assert measure(measured, 0.5, measured.reports.append, late) == "in time"
+    assert measured.windows == [0.5, 1.0]
+    assert measured.reports == [
+        "measurement 1 is void: 2 controls were answered too late; measured again with a window of 1 s"
+    ]
+    always = Measured(*["late"] * MEASUREMENTS)
+    assert measure(always, 0.5, always.reports.append, late) == "late"
+    assert len(always.windows) == MEASUREMENTS
