@@ -9,7 +9,7 @@ from fixtures.dns.messages import differing
 from fixtures.dns.resolver import Resolver
 from fixtures.dns.services import HEALTH_CHANGE_S
 from fixtures.dns.web import Dial, WebClient
-from fixtures.evidence.waiting import eventually
+from fixtures.evidence.waiting import NotInTime, eventually
 from fixtures.session.marks import NotProved, disruptive, requirement
 from fixtures.workloads.jobs import GONE_S, PLACED_S, REPLACED_S, Scheduler
 from fixtures.workloads.placement import Attachment, Job, misplaced, outside
@@ -115,7 +115,7 @@ def test_stopping_the_job_removes_its_name(
 
     try:
         eventually(rcodes, lambda seen: seen == {"NOERROR"}, within_s=PLACED_S, what=f"{name} exists")
-    except AssertionError as error:
+    except NotInTime as error:
         raise NotProved(f"the job's name never existed, so its removal proves nothing (see DNS-12): {error}") from None
     scheduler.stop(job)
     eventually(rcodes, lambda seen: seen == {"NXDOMAIN"}, within_s=GONE_S, what=f"{name} is gone")
