@@ -53,7 +53,7 @@ def answer(*records: str, rcode: str = "NOERROR") -> Answer:
 @pytest.fixture(autouse=True)
 def _no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "PATIENCE_S", -1.0)
-    monkeypatch.setattr(services, "HEALTH_CHANGE_S", 0.0)
+    monkeypatch.setattr(services, "HEALTH_CHANGE_S", 9.0)
     monkeypatch.setattr(waiting, "LATE_FACTOR", 0.0)
 
 
