@@ -4,6 +4,7 @@ pytest_plugins = [
     "fixtures.session.options",
     "reports.plugin",
     "fixtures.session.version",
+    "fixtures.session.bounds",
     "fixtures.cluster.nodes",
     "fixtures.session.life",
     "fixtures.containers.fleet",

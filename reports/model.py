@@ -46,6 +46,14 @@ class NotProved(Exception):
     """The claim could be neither proved nor refuted; the message says why."""
 
 
+class Violated(AssertionError):
+    """A requirement is violated, as code that a suite called has found.
+
+    Any other AssertionError fails a requirement only where a suite raised it; elsewhere it is an error of the
+    instrument.
+    """
+
+
 @dataclass(frozen=True)
 class Requirement:
     """One entry of suites/catalogue.yaml."""

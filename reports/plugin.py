@@ -11,6 +11,7 @@ import inspect
 import os
 import shutil
 import time
+import traceback
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -22,7 +23,7 @@ import pytest
 
 from . import known_issues
 from .document import document, read_baseline, regressions
-from .model import NotProved, Requirement, Verdict
+from .model import NotProved, Requirement, Verdict, Violated
 from .plan import Plan, read_plan
 from .report import Report
 from .requirements import CATALOGUE, RequirementsError, in_suites, load
@@ -55,7 +56,8 @@ class RunReport:
     flatnet: dict[str, str | None] = field(default_factory=lambda: {"version": "unknown", "revision": None})
     """The version and git revision of Flatnet, as verdict.json shows them."""
     cluster: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, bool | int | str] = field(default_factory=dict)
+    facts: dict[str, bool | int | str] | None = None
+    """Facts of the inventory; None until a cluster is up."""
     phases: PhaseCollector = field(default_factory=PhaseCollector)
     uncollected: list[str] = field(default_factory=list)
     """Files that could not be collected."""
@@ -160,6 +162,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     plan.write(Path(folder))
 
 
+class InternalAssertion(Exception):
+    """An assertion of Flatnet's own code did not hold, so the instrument is broken; the network is not accused."""
+
+
 def classify(error: BaseException) -> str:
     """`failed` (a requirement is violated), `not-proved`, or `error` (the instrument failed)."""
     if isinstance(error, NotProved):
@@ -167,6 +173,31 @@ def classify(error: BaseException) -> str:
     if isinstance(error, AssertionError | pytest.fail.Exception):
         return "failed"
     return "error"
+
+
+def _as_internal(error: BaseException, root: Path) -> InternalAssertion | None:
+    """The error that a failed assertion is when no suite raised it; None when a suite did, or a claim of its own."""
+    if isinstance(error, Violated):
+        return None
+    places = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    place, line = [found for found in places if "_pytest" not in found[0].parts][-1]  # where pytest.fail was called
+    if in_suites(root, place):
+        return None
+    where = place.relative_to(root) if place.is_relative_to(root) else place
+    text = (str(error).strip() or "it has no message").splitlines()[0]
+    return InternalAssertion(f"{where}:{line}: an assertion of the instrument failed, so nothing is proved: {text}")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Turn an assertion that failed outside suites into an error before anybody classifies it (Allure: broken)."""
+    try:
+        return (yield)
+    except (AssertionError, pytest.fail.Exception) as error:
+        internal = _as_internal(error, item.config.rootpath) if in_suites(item.config.rootpath, item.path) else None
+        if internal is None:
+            raise
+        raise internal from error
 
 
 @pytest.hookimpl(wrapper=True)

@@ -47,7 +47,7 @@ class Ended:
 def decide(
     requirements: Mapping[str, Requirement],
     ended: Ended,
-    facts: Facts,
+    facts: Facts | None,
     known: Sequence[KnownIssue],
     *,
     gate: bool,
@@ -55,8 +55,9 @@ def decide(
 ) -> tuple[Verdict, list[str]]:
     """(the verdict of a run, notes that explain it).
 
-    `requirements` is {id: Requirement}. Trouble that no test reported (a file that was not collected, a known issue
-    that is over, an unknown requirement) makes the verdict `error`, unless a requirement failed.
+    `requirements` is {id: Requirement}; `facts` is None when no cluster came up. Trouble that no test reported (a file
+    that was not collected, a known issue that is over, an unknown requirement) makes the verdict `error`, unless a
+    requirement failed. A run that ended before its first test judges no requirement.
     """
     results, counts = ended.results, ended.plan.counts(disruptive=disruptive)
     accepted, unused = match_failures(known, results)
@@ -72,7 +73,8 @@ def decide(
         verdict = replace(verdict, verdict="error", exit_code=EXIT_UNUSABLE)
     if ended.exit_code in (EXIT_INTERRUPTED, EXIT_UNUSABLE, EXIT_USAGE):
         word = verdict.verdict if verdict.verdict == "not-conformant" else "error"
-        verdict = replace(verdict, verdict=word, exit_code=ended.exit_code)
+        judged = verdict.requirements if results else ()
+        verdict = replace(verdict, verdict=word, exit_code=ended.exit_code, requirements=judged)
     elif not results and not problems:
         verdict = replace(verdict, verdict="not-proved", exit_code=EXIT_NOTHING)
     return verdict, problems + _notes_on_strays(verdict, results)
@@ -92,7 +94,7 @@ def judge(
     catalogue: Mapping[str, Requirement],
     results: Sequence[TestResult],
     planned: Mapping[str, int],
-    facts: Facts,
+    facts: Facts | None,
     scope: Scope,
     known: Mapping[str, Collection[str]] | None = None,
 ) -> Verdict:
@@ -100,7 +102,7 @@ def judge(
 
     `catalogue` is {id: Requirement}, `planned` {requirement id: tests collected}, `known` {requirement id: ids of
     tests whose failure is an accepted known issue}. A requirement does not pass when no test was planned for it, or
-    when a planned test did not run.
+    when a planned test did not run or was skipped. Without `facts` (None) nothing is said not to apply.
     """
     known = known or {}
     judged = tuple(
@@ -124,7 +126,9 @@ def _overall(judged: Sequence[RequirementResult], results: Sequence[TestResult],
     if Status.ERROR in statuses or "error" in stray:
         return "error", EXIT_UNUSABLE
     musts = {result.status for result in judged if result.requirement.level == "must"}
-    if Status.NOT_PROVED in musts or Status.PASS not in statuses:
+    if Status.PASS not in statuses:
+        return "not-proved", EXIT_GATE
+    if Status.NOT_PROVED in musts:
         return "not-proved", EXIT_GATE if scope.gate else EXIT_OK
     return "conformant", EXIT_OK
 
@@ -133,7 +137,7 @@ def _result(
     requirement: Requirement,
     results: Sequence[TestResult],
     planned: int,
-    facts: Facts,
+    facts: Facts | None,
     scope: Scope,
     known: Collection[str],
 ) -> RequirementResult:
@@ -156,13 +160,13 @@ def _status(
     requirement: Requirement,
     its_results: Sequence[TestResult],
     planned: int,
-    facts: Facts,
+    facts: Facts | None,
     scope: Scope,
     known: Collection[str],
 ) -> tuple[Status, str]:
     failed = [result for result in its_results if result.outcome == "failed"]
-    inapplicable = unmet(requirement, facts)
-    if inapplicable is not None and not failed:
+    inapplicable = None if facts is None else unmet(requirement, facts)
+    if inapplicable is not None and not any(result.outcome in ("failed", "error") for result in its_results):
         return Status.NOT_APPLICABLE, inapplicable
     for result in failed:
         if result.nodeid not in known:
@@ -175,9 +179,11 @@ def _status(
         return Status.NOT_PROVED, _why_none(requirement, scope)
     passed = [result for result in its_results if result.outcome == "passed"]
     skipped = [result for result in its_results if result.outcome == "skipped"]
+    if skipped:  # by the inventory's declaration it applies, so the skip has another reason
+        return Status.NOT_PROVED, f"skipped, although it applies: {skipped[0].reason}"
     if not passed and not failed:
-        return Status.NOT_PROVED, skipped[0].reason if skipped else "collected, but never run"
-    missing = planned - len(passed) - len(failed) - len(skipped)
+        return Status.NOT_PROVED, "collected, but never run"
+    missing = planned - len(passed) - len(failed)
     if missing > 0:
         return Status.NOT_PROVED, f"{missing} of {planned} tests were not run"
     if failed:

@@ -60,10 +60,17 @@ def read_frame(text: bytes) -> Frame:
             stderr=base64.b64decode(outputs["stderr"].get("data") or ""),
             stdout_ends=bool(outputs["stdout"].get("close")),
             stderr_ends=bool(outputs["stderr"].get("close")),
-            exit_status=int((said.get("result") or {}).get("exit_code", 0)) if said.get("exited") else None,
+            exit_status=_exit_status(said["result"]) if said.get("exited") else None,
         )
+    except KeyError:
+        raise ValueError(f"{NO_MEANING}: a command has ended, and its exit status is not told") from None
     except (AttributeError, TypeError) as error:
         raise ValueError(f"{NO_MEANING}: {error}") from None
+
+
+def _exit_status(result: Mapping[str, Any]) -> int:
+    """From the result of a command that has ended. Nomad leaves out an exit code of 0 (protobuf: omitempty)."""
+    return int(result.get("exit_code", 0))
 
 
 def stdin_frames(data: bytes) -> list[str]:

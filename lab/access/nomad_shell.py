@@ -52,7 +52,7 @@ class Lock:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file = folder / job_id
         self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the job's name is this run's own
         os.write(self._descriptor, json.dumps({"address": address}).encode())
 
     def release(self, *, remove: bool) -> None:

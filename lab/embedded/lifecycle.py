@@ -231,7 +231,9 @@ def request(lab: str, **message: str) -> dict[str, Any]:
             line = client.makefile("r").readline()
         except OSError as error:
             raise LabError(f"lab {lab!r}: its supervisor does not answer: {error}") from None
-    answer: dict[str, Any] = json.loads(line or "{}")
+    if not line:
+        raise LabError(f"lab {lab!r}: its supervisor ended without an answer; look at `python -m lab list`")
+    answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
         raise LabError(f"lab {lab!r}: {answer['error']}")
     return answer

@@ -42,6 +42,7 @@ from .namespaces import (
 )
 from .node import become_node
 
+IP_TIMEOUT_S = 20.0
 STAY = b"stay"
 """What the owner writes into the pipe so that the lab outlives it."""
 
@@ -86,6 +87,10 @@ def _first_process(plan: Mapping[str, Any], state: Path, launcher: int) -> NoRet
         (state / "error").write_text(traceback.format_exc())
     finally:
         os._exit(code)
+
+
+class IpFailed(Exception):
+    """iproute2 did not do what it was told to; the message says what, and why."""
 
 
 class Supervisor:
@@ -153,16 +158,36 @@ class Supervisor:
         return _read_pid(receive)
 
     def _start(self, names: list[str]) -> None:
+        """Start nodes side by side. Raises an error when one cannot be made; that one is ended again."""
         started = []
         for name in names:
             entry = self._entry(name)
             started.append((name, entry, *self._fork_node(entry)))
         for name, entry, pids, go in started:
             self.nodes[name] = pids
-            for cable in entry["cables"]:
-                self._plug(name, pids["outer"], cable["bridge"], cable["interface"])
-            os.write(go, b"go")
-            os.close(go)
+            try:
+                for cable in entry["cables"]:
+                    self._plug(name, pids["outer"], cable["bridge"], cable["interface"])
+                os.write(go, b"go")
+            except (IpFailed, OSError):
+                self._end_node(name)
+                raise
+            finally:
+                os.close(go)
+
+    def _end_node(self, name: str) -> None:
+        """Kill a node, and return when the kernel has ended the whole of it."""
+        pid = self.nodes.pop(name)["inner"]
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # it has ended by itself
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    def _unplug(self, name: str) -> None:
+        """Remove the node's cables, as far as they are there. Raises IpFailed."""
+        there = {interface for _, interface in socket.if_nameindex()}
+        ports = {port_of(name, cable["bridge"]) for cable in self._entry(name)["cables"]}
+        if left := sorted(ports & there):
+            _ip([f"link delete {port}" for port in left])
 
     def _entry(self, name: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = next(item for item in self.plan["nodes"] if item["name"] == name)
@@ -251,7 +276,7 @@ class Supervisor:
             try:
                 request = json.loads(client.makefile("r").readline() or "{}")
                 answer = self._answer(request)
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, AttributeError, StopIteration, RuntimeError, IpFailed) as error:
                 answer = {"error": str(error)}
             with contextlib.suppress(OSError):
                 client.sendall(json.dumps(answer).encode() + b"\n")
@@ -262,19 +287,16 @@ class Supervisor:
             self.finished = True
             return {"ok": True}
         if operation == "power-off":
-            pids = self.nodes.get(name)
-            if pids is None:
+            if name not in self.nodes:
                 return {"error": f"node {name!r} is not running"}
-            # First, so that the node's daemons cannot tell their peers that they leave.
-            _ip([f"link delete {port_of(name, cable['bridge'])}" for cable in self._entry(name)["cables"]])
-            os.kill(pids["inner"], signal.SIGKILL)
-            os.waitpid(pids["inner"], 0)  # returns when the kernel has ended the whole node
-            del self.nodes[name]
+            self._unplug(name)  # first, so that the node's daemons cannot tell their peers that they leave
+            self._end_node(name)
             self._publish()
             return {"ok": True}
         if operation == "power-on":
             if name in self.nodes:
                 return {"error": f"node {name!r} is running already"}
+            self._unplug(name)  # what an earlier attempt left
             self._start([name])
             self._publish()
             return {"ok": True, "pid": self.nodes[name]["outer"]}
@@ -303,12 +325,21 @@ def _wait_for_link(name: str) -> None:
 
 
 def _ip(commands: list[str]) -> None:
-    """Run iproute2 on a batch of commands in this process's network namespace."""
-    done = subprocess.run(
-        ["ip", "-batch", "-"], input="\n".join(commands) + "\n", text=True, capture_output=True, check=False
-    )
+    """Run iproute2 on a batch of commands in this process's network namespace. Raises IpFailed."""
+    batch = "; ".join(commands)
+    try:
+        done = subprocess.run(
+            ["ip", "-batch", "-"],
+            input="\n".join(commands) + "\n",
+            text=True,
+            capture_output=True,
+            timeout=IP_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise IpFailed(f"ip {batch}: {error}") from None
     if done.returncode != 0:
-        raise RuntimeError(f"ip {'; '.join(commands)}: {done.stderr.strip()}")
+        raise IpFailed(f"ip {batch}: {done.stderr.strip()}")
 
 
 def _read_pid(descriptor: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -14,11 +13,14 @@ from lab.access import operations
 from lab.access.cluster import ClusterAccess
 from lab.embedded import readiness
 from lab.inventory import Inventory, Node
+from lab.locks import acquire
 
 from ..errors import HarnessError, LabError, UsageError
 from .model import SWITCH, Fault, Site
 
 TIMEOUT_S = 90.0
+LOCK_S = 600.0
+"""How long another process may hold the list of what is injected, seconds: it may inject or heal several faults."""
 _PATH = "PATH=/run/flatnet/bin:$PATH:/usr/sbin:/sbin\n"
 """On a lab's node the engine's own iptables comes first."""
 
@@ -127,7 +129,7 @@ def _entries(state: Path) -> Iterator[list[Injected]]:
     """The list of what is injected, under its lock; what the caller leaves in it is written."""
     place = state / "faults.json"
     with open(state / "faults.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        acquire(lock.fileno(), alone=True, within_s=LOCK_S, where=lock.name)
         known = json.loads(place.read_text()) if place.exists() else []
         before = [
             Injected(entry["fault"], entry["node"], tuple((where, script) for where, script in entry["undo"]))

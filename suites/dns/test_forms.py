@@ -8,10 +8,11 @@ from fixtures.cluster.nodes import Cluster
 from fixtures.containers.fleet import Container, Fleet
 from fixtures.containers.party import Party
 from fixtures.control_plane.registry import Registry
+from fixtures.dns.expectation import JudgedAnswers
 from fixtures.dns.messages import Answer, DnsTransport
 from fixtures.dns.resolver import Question, Resolver
 from fixtures.dns.services import Service, at_least
-from fixtures.session.marks import requirement
+from fixtures.session.marks import NotProved, requirement
 
 MANY = 11
 """More instances than a plain UDP answer of Consul ever contains."""
@@ -33,8 +34,14 @@ def test_srv_gives_the_port_and_the_address(
         shop.add(container, port=9000 + index, checked=False)
     shop.wait_until_passing()
     judged = shop.ask_until_certain(lambda: resolver.ask_all(askers, shop.fqdn, "SRV", transport=DnsTransport.EDNS))
-    registered = {(instance.address, instance.port) for instance in shop.instances.values()}
-    wrong = [*judged.wrong, *(str(answer) for answer in judged.answers if not answer.endpoints <= registered)]
+    assert not judged.wrong, str(judged)
+    passing = [entry for entry in shop.instances.values() if entry.address in judged.expectation.required]
+    registered = {(instance.address, instance.port) for instance in passing}
+    wrong = [
+        f"{answer.asker} gets other addresses and ports than were registered: {answer}"
+        for answer in judged.answers
+        if answer.endpoints != registered
+    ]
 
     address_of_port = {port: address for address, port in registered}
     targets = sorted({target for answer in judged.answers for target in answer.targets})
@@ -92,11 +99,20 @@ def test_a_large_answer_is_complete_or_partial_but_right(
         crowd.add(container, checked=False)
     crowd.wait_until_passing()
 
+    def insist_on_many(judged: JudgedAnswers) -> None:
+        if len(judged.expectation.permitted) < MANY:
+            raise NotProved(f"only {len(judged.expectation.permitted)} addresses of {crowd} can be in a large answer")
+
     def wrong_in_full(rrtype: str, transport: DnsTransport) -> Sequence[str]:
-        return crowd.ask_until_certain(lambda: resolver.ask_all(askers, crowd.fqdn, rrtype, transport=transport)).wrong
+        judged = crowd.ask_until_certain(lambda: resolver.ask_all(askers, crowd.fqdn, rrtype, transport=transport))
+        insist_on_many(judged)
+        return judged.wrong
 
     def wrong_over_plain_udp(rrtype: str) -> Sequence[str]:
-        judged = crowd.ask(lambda: resolver.ask_all(askers, crowd.fqdn, rrtype, transport=DnsTransport.UDP))
+        judged = crowd.ask_until_certain(
+            lambda: resolver.ask_all(askers, crowd.fqdn, rrtype, transport=DnsTransport.UDP), partial=True
+        )
+        insist_on_many(judged)
         too_large = [
             f"{answer.size} bytes over plain UDP: {answer}" for answer in judged.answers if answer.size > PLAIN_UDP_SIZE
         ]

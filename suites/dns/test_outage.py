@@ -28,16 +28,11 @@ def test_names_resolve_with_any_one_server_down(
         judged = listed.ask_until_certain(
             lambda: resolver.ask_all(askers, listed.fqdn, "A", transport=DnsTransport.EDNS), without=[server]
         )
-        if not judged.expectation.required:
-            raise NotProved(f"{when} {server}'s Consul no instance passes: {judged}")
         return [f"{when} {server}'s Consul: {description}" for description in judged.wrong]
 
     wrong = []
     for server in registry.servers:
-        if not listed.wait_until_passing():
-            raise NotProved(
-                f"before {server}'s Consul is stopped, not every instance of {listed} passes: {listed.observe()}"
-            )
+        listed.wait_until_passing()
         with registry.stopped(server):
             wrong += ask_without(server, "right after the stop of")
             _wait_for_another_leader(registry, server)

@@ -1,6 +1,6 @@
 """What a path carries: packets up to the MTU, streams and datagrams of any size."""
 
-from fixtures.evidence.waiting import eventually
+from fixtures.evidence.waiting import NotInTime, eventually
 from fixtures.path.flows import UDP_HEADERS_BYTES, Carrier
 from fixtures.path.router import Router
 from fixtures.path.transfers import Flow
@@ -67,7 +67,7 @@ def test_a_narrower_path_is_reported_to_the_sender(carrier: Carrier, router: Rou
 
         try:
             eventually(send_fitting, fitting.issubset, within_s=5, what="packets that fit pass the router")
-        except AssertionError as error:
+        except NotInTime as error:
             raise NotProved(str(error)) from None
         too_large = carrier.carry(through_router(fitting_bytes + 1, one_way=False))
         wrong = [

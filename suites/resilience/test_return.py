@@ -59,7 +59,7 @@ def test_promises_hold_again_after_a_partition_heals(experiment: Experiment, vic
     with experiment.disturbing(victim, watch_both_sides=True) as aftermath:
         experiment.cut(victim)
         experiment.wait_until_given_up(victim)
-        experiment.newcomers.start()
+        experiment.newcomers.start(may_refuse=True)
         experiment.heal(victim)
         experiment.check_recovery(within_s=HEAL_S)
         experiment.check_new_addresses()

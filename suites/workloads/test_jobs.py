@@ -9,10 +9,10 @@ from fixtures.dns.messages import differing
 from fixtures.dns.resolver import Resolver
 from fixtures.dns.services import HEALTH_CHANGE_S
 from fixtures.dns.web import Dial, WebClient
-from fixtures.evidence.waiting import eventually
+from fixtures.evidence.waiting import NotInTime, eventually, eventually_none
 from fixtures.session.marks import NotProved, disruptive, requirement
 from fixtures.workloads.jobs import GONE_S, PLACED_S, REPLACED_S, Scheduler
-from fixtures.workloads.placement import Attachment, Job, misplaced, outside
+from fixtures.workloads.placement import Attachment, Job, elsewhere, misplaced
 
 
 @requirement("JOB-1")
@@ -25,8 +25,8 @@ def test_tasks_have_overlay_addresses_one_per_node(tasks: list[Container], job: 
     assert nodes == set(cluster.nodes), f"{job} has tasks on {sorted(nodes)}, not on every node: {tasks}"
     addresses = {task.label: task.address for task in tasks}
     assert len(set(addresses.values())) == len(tasks), f"tasks of {job} share an address: {addresses}"
-    elsewhere = outside(tasks, cluster.inventory.overlay.subnets[job.subnet])
-    assert not elsewhere, "\n".join(elsewhere)
+    wrong = elsewhere(tasks, job.subnet, cluster.inventory.overlay.subnets)
+    assert not wrong, "\n".join(wrong)
 
 
 @requirement("JOB-2")
@@ -71,8 +71,8 @@ def test_a_job_gets_the_subnet_it_asks_for(
     Expected: every task's address lies in that subnet.
     """
     tasks = scheduler.wait_until_placed(submit(attachment, subnet))
-    elsewhere = outside(tasks, cluster.inventory.overlay.subnets[subnet])
-    assert not elsewhere, "\n".join(elsewhere)
+    wrong = elsewhere(tasks, subnet, cluster.inventory.overlay.subnets)
+    assert not wrong, "\n".join(wrong)
 
 
 @requirement("JOB-4")
@@ -85,9 +85,8 @@ def test_consul_has_the_overlay_addresses(
     and, where the job can name it, its port; not the node's address.
     """
     nodes = {node.address for node in cluster.nodes.values()}
-    eventually(
+    eventually_none(
         lambda: misplaced(job, scheduler.registrations(job), tasks, nodes),
-        lambda wrong: not wrong,
         within_s=HEALTH_CHANGE_S,
         what=f"the registrations of {job} are its tasks",
     )
@@ -115,7 +114,7 @@ def test_stopping_the_job_removes_its_name(
 
     try:
         eventually(rcodes, lambda seen: seen == {"NOERROR"}, within_s=PLACED_S, what=f"{name} exists")
-    except AssertionError as error:
+    except NotInTime as error:
         raise NotProved(f"the job's name never existed, so its removal proves nothing (see DNS-12): {error}") from None
     scheduler.stop(job)
     eventually(rcodes, lambda seen: seen == {"NXDOMAIN"}, within_s=GONE_S, what=f"{name} is gone")

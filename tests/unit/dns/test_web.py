@@ -8,7 +8,7 @@ from scapy.packet import Packet, Raw
 
 from fixtures.control_plane.observation import InstanceState
 from fixtures.dns.services import all_pass
-from fixtures.dns.web import Request, read_instance, read_request
+from fixtures.dns.web import Request, Response, read_request
 
 
 def packet(payload: bytes) -> Packet:
@@ -44,11 +44,27 @@ def test_another_packet_is_not_a_request(captured: Packet) -> None:
 
 
 def test_a_response_names_its_instance_or_is_told() -> None:
-    assert read_instance(b"HTTP/1.0 200 OK\r\n\r\ninstance=web-1 source=10.0.0.1\n", None) == "web-1"
-    assert read_instance(b"", "ECONNREFUSED") == "ECONNREFUSED"
-    assert read_instance(b"instance=web-1", "ETIMEDOUT") == "ETIMEDOUT"
-    assert read_instance(b"HTTP/1.1 400 Bad Request\r\n", None).startswith("no demo service: b'HTTP/1.")
-    assert read_instance(b"x" * 99, None) == f"no demo service: {b'x' * 60!r}"
+    assert str(Response(b"HTTP/1.0 200 OK\r\n\r\ninstance=web-1 source=10.0.0.1\n")) == "web-1"
+    assert str(Response(b"", "ECONNREFUSED")) == "ECONNREFUSED"
+    assert str(Response(b"instance=web-1", "ETIMEDOUT")) == "ETIMEDOUT"
+    assert str(Response(b"HTTP/1.1 400 Bad Request\r\n")).startswith("no demo service: b'HTTP/1.")
+    assert str(Response(b"x" * 99)) == f"no demo service: {b'x' * 60!r}"
+
+
+@pytest.mark.parametrize(
+    ("response", "instance", "by_http_server"),
+    [
+        (Response(b"HTTP/1.0 200 OK\r\n\r\ninstance=web-1\n"), "web-1", True),
+        (Response(b"HTTP/1.1 301 Moved Permanently\r\n\r\n"), None, True),
+        (Response(b"SSH-2.0-OpenSSH_9.2\r\n"), None, False),
+        (Response(b"no demo service: b'HTTP/1.1"), None, False),
+        (Response(b""), None, False),
+        (Response(b"", "ECONNREFUSED"), None, False),
+        (Response(b"HTTP/1.0 200 OK\r\n\r\ninstance=web-1\n", "ETIMEDOUT"), None, False),
+    ],
+)
+def test_an_http_server_is_told_by_its_response(response: Response, instance: str | None, by_http_server: bool) -> None:
+    assert (response.instance, response.by_http_server) == (instance, by_http_server)
 
 
 def test_all_instances_pass_only_when_every_view_says_so() -> None:

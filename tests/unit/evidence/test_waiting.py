@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.control_plane.observation import Consensus
 from fixtures.evidence import waiting
-from fixtures.evidence.waiting import Seen, describe_value, eventually
+from fixtures.evidence.waiting import NotInTime, Seen, describe_value, eventually, eventually_none
 from lab.errors import HarnessError
 
 
@@ -52,12 +52,12 @@ def test_one_attempt_is_made_even_without_time(clock: Clock) -> None:
 
 
 def test_a_late_success_is_a_failure_that_says_how_late(clock: Clock) -> None:
-    with pytest.raises(AssertionError, match=r"the count: late by 0\.25 s \(bound 1 s, attempt 6\); then: 6$"):
+    with pytest.raises(NotInTime, match=r"the count: late by 0\.25 s \(bound 1 s, attempt 6\); then: 6$"):
         wait(6)
 
 
 def test_a_condition_that_never_comes_true_fails_with_the_last_value(clock: Clock) -> None:
-    with pytest.raises(AssertionError, match=r"not within 1 s, nor within 2\.25 s; at the last of 10 attempts: 10$"):
+    with pytest.raises(NotInTime, match=r"not within 1 s, nor within 2\.25 s; at the last of 10 attempts: 10$"):
         wait(1000)
 
 
@@ -66,9 +66,9 @@ def test_there_is_an_attempt_after_the_bound_however_long_one_takes(clock: Clock
         clock.now += 5
         return 1
 
-    with pytest.raises(AssertionError, match=r"late by 4\.00 s \(bound 1 s, attempt 1\)"):
+    with pytest.raises(NotInTime, match=r"late by 4\.00 s \(bound 1 s, attempt 1\)"):
         eventually(slow, lambda seen: seen == 1, within_s=1, what="it")
-    with pytest.raises(AssertionError, match=r"at the last of 1 attempts: 1"):
+    with pytest.raises(NotInTime, match=r"at the last of 1 attempts: 1"):
         eventually(slow, lambda seen: seen == 2, within_s=1, what="it")
 
 
@@ -104,3 +104,20 @@ def test_real_time_passes() -> None:
 )
 def test_values_are_written_as_a_person_writes_them(value: object, text: str) -> None:
     assert describe_value(value) == text
+
+
+def test_what_is_wrong_is_said_before_how_long_it_was_waited_for(clock: Clock) -> None:
+    with pytest.raises(NotInTime) as late:
+        eventually_none(lambda: ["u1 is down", "u2 is down"], within_s=1, every_s=0.25, what="all is up")
+    first, second, waited = str(late.value).splitlines()
+    assert (first, second, waited) == ("u1 is down", "u2 is down", "all is up: not within 1 s, nor within 2.25 s")
+
+
+def test_what_was_wrong_is_said_when_it_was_mended_too_late(clock: Clock) -> None:
+    numbers = counting()
+    with pytest.raises(NotInTime, match=r"^u1 is down\nall is up: late by 0\.25 s \(bound 1 s, attempt 6\)$"):
+        eventually_none(lambda: ["u1 is down"] if numbers() < 6 else [], within_s=1, every_s=0.25, what="all is up")
+
+
+def test_nothing_wrong_is_no_wait(clock: Clock) -> None:
+    assert eventually_none(list, within_s=1, what="all is up").attempts == 1

@@ -29,7 +29,17 @@ def test_frames_are_read(text: bytes, frame: Frame) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"[]", b'"x"', b"no JSON", b'{"stdout":7}', b'{"stdout":{"data":7}}', b'{"exited":true,"result":[1]}'],
+    [
+        b"",
+        b"[]",
+        b'"x"',
+        b"no JSON",
+        b'{"stdout":7}',
+        b'{"stdout":{"data":7}}',
+        b'{"exited":true,"result":[1]}',
+        b'{"exited":true}',
+        b'{"exited":true,"result":null}',
+    ],
 )
 def test_what_is_not_a_frame_is_an_error(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

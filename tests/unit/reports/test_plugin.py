@@ -83,21 +83,26 @@ VERDICTS: dict[str, tuple[dict[str, str], tuple[str, int], dict[str, str], str]]
         "",
     ),
     "not proved beside a pass": (
-        {"one": PASSES, "more": 'ONE-1: raise NotProved("no control")'},
+        {"one": PASSES, "more": 'ONE-1: raise NotProved("no control")', "two": "ONE-2: assert True"},
         ("not-proved", 0),
         {"ONE-1": "not-proved"},
         "no control",
     ),
     "all skipped": (
         {"one": 'ONE-1: pytest.skip("no second node")', "two": 'ONE-2: pytest.skip("x")'},
-        ("not-proved", 0),
+        ("not-proved", 6),
         {"ONE-1": "not-proved"},
         "no second node",
     ),
-    "one skipped of two": ({"one": PASSES, "two": 'ONE-1: pytest.skip("x")'}, ("conformant", 0), {"ONE-1": "pass"}, ""),
+    "one skipped of two": (
+        {"one": PASSES, "two": 'ONE-1: pytest.skip("x")', "more": "ONE-2: assert True"},
+        ("not-proved", 0),
+        {"ONE-1": "not-proved", "ONE-2": "pass"},
+        "skipped, although it applies: x",
+    ),
     "expected to fail": (
         {"one": PASSES, "more": 'ONE-1: pytest.xfail("we know")'},
-        ("not-proved", 0),
+        ("not-proved", 6),
         {"ONE-1": "not-proved"},
         "--known-issues is the place",
     ),
@@ -143,9 +148,9 @@ def fixture_test(body: str) -> str:
         ("    assert False, 'set-up'", ("error", 3), "error"),
         ("    yield\n    assert False, 'tear-down'", ("error", 3), "error"),
         ("    yield\n    raise OSError('tear-down')", ("error", 3), "error"),
-        ("    raise NotProved('set-up')", ("not-proved", 0), "not-proved"),
-        ("    pytest.skip('set-up')", ("not-proved", 0), "not-proved"),
-        ("    yield\n    raise NotProved('tear-down')", ("not-proved", 0), "not-proved"),
+        ("    raise NotProved('set-up')", ("not-proved", 6), "not-proved"),
+        ("    pytest.skip('set-up')", ("not-proved", 6), "not-proved"),
+        ("    yield\n    raise NotProved('tear-down')", ("not-proved", 6), "not-proved"),
     ],
 )
 def test_trouble_around_a_test(suites: SmallSuites, body: str, verdict: tuple[str, int], status: str) -> None:
@@ -217,8 +222,18 @@ def test_what_was_left_out_is_not_proved(suites: SmallSuites) -> None:
 def test_a_run_that_stops_early_proves_no_more_than_it_ran(suites: SmallSuites) -> None:
     suites.suite("one", a='ONE-2: raise NotProved("x")', b=PASSES)
     done = suites.run("suites", "-x")
-    assert done.verdict == ("not-proved", 0)
+    assert done.verdict == ("not-proved", 6)
     assert done.reason("ONE-1") == "collected, but never run"
+
+
+def test_without_a_value_for_a_parameter_nothing_is_proved(suites: SmallSuites) -> None:
+    suites.suite("one", one=PASSES, two="ONE-2: assert True")
+    text = '@requirement("ONE-1")\n@pytest.mark.parametrize("pair", [])\ndef test_pairs(pair):\n    assert False\n'
+    place = suites.folder / "suites/one/test_it.py"
+    place.write_text(f"{place.read_text()}\n\n{text}")
+    done = suites.run()
+    assert done.verdict == ("not-proved", 0)
+    assert "skipped, although it applies: got empty parameter set" in done.reason("ONE-1")
 
 
 def test_a_suite_that_cannot_be_imported_is_an_error(suites: SmallSuites) -> None:
@@ -258,10 +273,35 @@ def test_an_unusable_lab(suites: SmallSuites) -> None:
     )
     done = suites.run()
     assert done.verdict == ("error", 3)
-    assert set(done.statuses.values()) == {"not-proved"}
+    assert done.statuses == {}
+
+
+FACTS_KNOWN = """
+import pytest
+from reports.plugin import REPORT
+
+pytest_plugins = ["fixtures.session.options", "reports.plugin", "fixtures.session.version"]
+
+
+def pytest_runtestloop(session):
+    session.config.stash[REPORT].facts = {"nodes": 3}
+"""
+"""A conftest that tells the facts of a cluster, as the session's life does once it is up."""
+
+
+def test_an_error_outranks_not_applicable(suites: SmallSuites) -> None:
+    suites.write("conftest.py", FACTS_KNOWN)
+    suites.suite("one", **BOTH)
+    suites.suite("two", one="TWO-2: assert True", two="TWO-1: assert True")
+    assert suites.run().statuses["TWO-2"] == "not-applicable"
+    suites.suite("two", one='TWO-2: raise HarnessError("node u1: lost")', two="TWO-1: assert True")
+    done = suites.run()
+    assert done.verdict == ("error", 3)
+    assert (done.statuses["TWO-2"], done.reason("TWO-2")) == ("error", "node u1: lost")
 
 
 def test_gate(suites: SmallSuites) -> None:
+    suites.write("conftest.py", FACTS_KNOWN)
     suites.suite("one", **BOTH)
     done = suites.run("suites", "--gate")
     assert done.verdict == ("not-proved", 6)

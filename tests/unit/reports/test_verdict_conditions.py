@@ -44,15 +44,27 @@ def ends(made: Verdict) -> tuple[str, int]:
     return made.verdict, made.exit_code
 
 
-def test_a_run_is_no_gate_unless_that_was_asked_for() -> None:
-    assert ends(verdict()) == ("not-proved", EXIT_OK)
-    assert ends(verdict(scope=Scope(frozenset({"one"}), gate=True))) == ("not-proved", EXIT_GATE)
+@pytest.mark.parametrize(("gate", "code"), [(False, EXIT_OK), (True, EXIT_GATE)])
+def test_a_run_is_no_gate_unless_that_was_asked_for(gate: bool, code: int) -> None:
+    made = verdict(
+        result(1, "passed", "ONE-1"), catalogue=(MUST, SECOND_MUST), scope=Scope(frozenset({"one"}), gate=gate)
+    )
+    assert ends(made) == ("not-proved", code)
+
+
+@pytest.mark.parametrize("outcome", ["not-proved", "skipped", None])
+@pytest.mark.parametrize("gate", [False, True])
+def test_a_run_in_which_no_requirement_passed_does_not_end_with_0(outcome: str | None, gate: bool) -> None:
+    results = [result(1, outcome, "ONE-1")] if outcome else []
+    assert ends(verdict(*results, scope=Scope(frozenset({"one"}), gate=gate))) == ("not-proved", EXIT_GATE)
+    known = verdict(result(1, "failed", "ONE-1"), known={"ONE-1": ["test_1"]}, scope=Scope(frozenset({"one"}), gate))
+    assert ends(known) == ("not-proved", EXIT_GATE)
 
 
 def test_one_pass_of_two_is_enough_and_none_is_not() -> None:
     both = (MUST, SHOULD)
     assert ends(verdict(result(1, "passed", "ONE-1"), catalogue=both)) == ("conformant", EXIT_OK)
-    assert ends(verdict(catalogue=(SHOULD,))) == ("not-proved", EXIT_OK)
+    assert ends(verdict(catalogue=(SHOULD,))) == ("not-proved", EXIT_GATE)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +105,9 @@ def test_what_ran_without_having_been_planned_is_judged_by_how_it_ended() -> Non
     [
         (["passed"], 2, "1 of 2 tests were not run"),
         (["failed"], 2, "1 of 2 tests were not run"),
-        (["passed", "skipped"], 3, "1 of 3 tests were not run"),
         (["passed", "failed"], 4, "2 of 4 tests were not run"),
-        (["skipped", "skipped"], 2, "test_0 skipped"),
+        (["passed", "skipped"], 2, "skipped, although it applies: test_1 skipped"),
+        (["failed", "skipped"], 2, "skipped, although it applies: test_1 skipped"),
     ],
 )
 def test_a_planned_test_that_is_missing_proves_nothing(outcomes: list[str], planned: int, reason: str) -> None:

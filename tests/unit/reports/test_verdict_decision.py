@@ -53,7 +53,8 @@ ISSUE = KnownIssue(
         (ended(PASSED), ("conformant", 0, [])),
         (ended(FAILED, code=1), ("not-conformant", 1, [])),
         (ended(result("error", "ONE-1"), code=1), ("error", 3, [])),
-        (ended(result("not-proved", "ONE-1"), code=1), ("not-proved", 0, [])),
+        (ended(result("not-proved", "ONE-1"), code=1), ("not-proved", 6, [])),
+        (ended(result("skipped", "ONE-1")), ("not-proved", 6, [])),
         (ended(), ("not-proved", 5, [])),
         (ended(code=5), ("not-proved", 5, [])),
         (ended(PASSED, code=INTERRUPTED), ("error", 2, [])),
@@ -98,6 +99,16 @@ def test_a_test_without_a_requirement_of_the_verdict_is_named_when_it_ends_badly
 @pytest.mark.parametrize("outcome", ["passed", "skipped"])
 def test_a_test_without_a_requirement_of_the_verdict_is_not_named_otherwise(outcome: str) -> None:
     assert decided(ended(PASSED, result(outcome, name="test_x"))) == ("conformant", 0, [])
+
+
+@pytest.mark.parametrize("code", [INTERRUPTED, INTERNAL_ERROR, USAGE_ERROR])
+@pytest.mark.parametrize("gate", [False, True])
+def test_a_run_that_ended_before_its_first_test_judges_no_requirement(code: int, gate: bool) -> None:
+    plan = Plan(selected={PASSED.nodeid: PASSED.requirements})
+    verdict, _ = decide(REQUIREMENTS, Ended(code, [], plan), None, (), gate=gate, disruptive=True)
+    assert (verdict.verdict, verdict.exit_code, verdict.requirements) == ("error", code, ())
+    begun, _ = decide(REQUIREMENTS, Ended(code, [PASSED], plan), None, (), gate=gate, disruptive=True)
+    assert begun.requirements[0].status is Status.PASS
 
 
 def test_an_accepted_failure_is_no_failure_of_the_run() -> None:

@@ -35,10 +35,12 @@ def test_a_recovery_failed_when_it_was_waited_for_and_did_not_come() -> None:
 
 
 def test_the_report_holds_notes_recovery_traffic_and_findings() -> None:
-    aftermath = Aftermath(["10.32.0.9 is held twice"], ["   0.10 s  u3: power off"], recovery_s=0.0, bound_s=75.0)
+    aftermath = Aftermath(
+        ["10.32.0.9 is held twice"], ["   0.10 s  u3: power off"], recovery_s=0.0, attempts=3, bound_s=75.0
+    )
     assert aftermath.report([LOST, STOP], rounds=40, edges=12, unwatched_s=0.256).splitlines() == [
         "   0.10 s  u3: power off",
-        "recovered after 0.00 s, bound 75 s",
+        "recovered after 0.00 s, seen at attempt 3, bound 75 s",
         "traffic between nodes that were not disturbed: 40 rounds on 12 edges, the longest time between two probes "
         "on one edge 0.26 s, 1 stops, 1 lost exchanges between two that worked",
         "10.32.0.9 is held twice",

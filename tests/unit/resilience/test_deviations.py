@@ -96,6 +96,10 @@ def test_only_exactly_the_right_addresses_are_a_right_answer() -> None:
     ]
 
 
+def test_nobody_is_rightly_answered_where_no_address_is_expected() -> None:
+    assert rightly_answered([said("u1"), said("u2", "10.9.9.9")], set()) == frozenset()
+
+
 def test_an_asker_that_was_misled_before_is_not_asked_for() -> None:
     assert deviations(steady(askers=("u1",)), [], [said("u1", *RIGHT), said("u2")], RIGHT) == []
 

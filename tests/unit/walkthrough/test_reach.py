@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 
 from fixtures.dns.registrations import Registration
+from fixtures.probes.blocked import Leaked
 from fixtures.walkthrough.reach import (
     DialResult,
-    answered_by,
+    assert_unanswered,
     destinations,
     endpoints,
     unestablished,
@@ -18,16 +19,13 @@ from fixtures.walkthrough.reach import (
     without_route,
 )
 from lab.overlays.base import Peer
-
-
-@dataclass(frozen=True)
-class Container:
-    name: str
-
+from reports.model import NotProved
 
 REACHED = DialResult("u1", "u2/a1-0f", "a1-0f", "a1-0f")
 BY_ANOTHER = replace(REACHED, source="u3", answered="a2-1e")
-TIMED_OUT = replace(REACHED, source="u2", answered="ETIMEDOUT")
+TIMED_OUT = replace(REACHED, source="u2", answered="ETIMEDOUT", error="ETIMEDOUT")
+CONTROL = replace(REACHED, source="u3/a3-2c")
+FAILED_CONTROL = replace(CONTROL, answered="ECONNREFUSED", error="ECONNREFUSED")
 
 
 def test_a_dial_reaches_its_target_only_when_that_one_answers() -> None:
@@ -39,20 +37,42 @@ def test_a_dial_reaches_its_target_only_when_that_one_answers() -> None:
     assert str(REACHED) == "u1 dialled u2/a1-0f: it answered"
 
 
-def test_a_dial_that_any_of_the_containers_answered_is_told() -> None:
-    assert answered_by([TIMED_OUT], [Container("a1-0f")]) == []
-    assert answered_by([REACHED, BY_ANOTHER, TIMED_OUT], [Container("a1-0f")]) == [str(REACHED)]
-    assert answered_by([REACHED, BY_ANOTHER], [Container("a1-0f"), Container("a2-1e")]) == [
-        str(REACHED),
-        str(BY_ANOTHER),
-    ]
+@pytest.mark.parametrize("error", ["ETIMEDOUT", "ECONNREFUSED", "ENETUNREACH"])
+def test_a_blocked_dial_is_proved_by_controls_before_and_after(error: str) -> None:
+    assert_unanswered([replace(TIMED_OUT, answered=error, error=error)], [CONTROL], [CONTROL])
+
+
+@pytest.mark.parametrize("after", [[CONTROL], [FAILED_CONTROL], []])
+def test_a_dial_that_any_of_the_targets_answered_is_a_leak_whatever_the_controls(after: list[DialResult]) -> None:
+    other = DialResult("u3", "u1/a2-1e", "a2-1e", "a1-0f")
+    with pytest.raises(Leaked) as leak:
+        assert_unanswered([TIMED_OUT, REACHED, other], [CONTROL], after)
+    assert str(leak.value).splitlines() == [str(REACHED), str(other)]
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "before", "after", "why"),
+    [
+        ([], [CONTROL], [CONTROL], "nothing was dialled"),
+        ([TIMED_OUT], [], [CONTROL], "u2/a1-0f: nobody who may reach it dialled it before"),
+        ([TIMED_OUT], [CONTROL], [], "u2/a1-0f: nobody who may reach it dialled it after"),
+        ([TIMED_OUT], [FAILED_CONTROL], [CONTROL], r"control u3/a3-2c dialled u2/a1-0f: ECONNREFUSED \(before\)"),
+        ([TIMED_OUT], [CONTROL], [FAILED_CONTROL], r"control u3/a3-2c dialled u2/a1-0f: ECONNREFUSED \(after\)"),
+        ([TIMED_OUT, BY_ANOTHER], [CONTROL], [CONTROL], "u3 dialled u2/a1-0f: a2-1e"),
+        ([replace(TIMED_OUT, answered="EMFILE", error="EMFILE")], [CONTROL], [CONTROL], "a1-0f: EMFILE"),
+    ],
+    ids=["no dial", "none before", "none after", "failed before", "failed after", "somebody else", "own error"],
+)
+def test_a_silent_target_without_working_controls_proves_nothing(
+    forbidden: list[DialResult], before: list[DialResult], after: list[DialResult], why: str
+) -> None:
+    with pytest.raises(NotProved, match=why):
+        assert_unanswered(forbidden, before, after)
 
 
 def test_no_dial_at_all_proves_nothing() -> None:
-    with pytest.raises(ValueError, match="nobody was dialled"):
+    with pytest.raises(NotProved, match="nobody was dialled"):
         unreached([])
-    with pytest.raises(ValueError, match="nobody was dialled"):
-        answered_by([], [Container("a1-0f")])
 
 
 def test_peers_without_an_established_connection_are_told() -> None:

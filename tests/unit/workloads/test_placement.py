@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.workloads.placement import ATTACHMENTS, Attachment, Job, Subnet, attachments, outside, prepare
+from fixtures.workloads.placement import ATTACHMENTS, Attachment, Job, Subnet, attachments, elsewhere, outside, prepare
 from lab.inventory import Inventory
 
 DEFAULT = Subnet("flatnet-a", "10.32.0.0/24", default=True)
@@ -106,6 +106,15 @@ class Task:
     label: str
     address: str
     port: int = 8081
+
+
+def test_a_task_in_another_subnet_than_it_asked_for_is_told() -> None:
+    subnets = {"a": IPv4Network("10.32.0.0/24"), "b": IPv4Network("10.32.1.0/24")}
+    tasks = [Task("u1/x", "10.32.1.7"), Task("u1/b1", "10.32.0.70"), Task("u2/y", "172.17.0.2")]
+    assert elsewhere(tasks, "b", subnets) == [
+        "u1/b1 asked for subnet b (10.32.1.0/24) and got 10.32.0.70 of subnet a",
+        "u2/y asked for subnet b (10.32.1.0/24) and got 172.17.0.2 of no subnet",
+    ]
 
 
 def test_tasks_outside_their_subnet_are_told() -> None:

@@ -1,0 +1,143 @@
+"""A lab's supervisor outlives a request that it cannot fulfil, and leaves nothing half made."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.embedded import supervisor
+from lab.embedded.supervisor import IpFailed, Supervisor, _ip
+from lab.underlay import port_of
+
+CABLES = [{"bridge": "underlay", "interface": "eth0"}]
+PORT = port_of("u1", "underlay")
+
+
+class Ip:
+    """iproute2, as the supervisor calls it: it fails while it is told to, else it keeps the switch's ports."""
+
+    def __init__(self) -> None:
+        self.fails = False
+        self.ports: set[str] = {"lo"}
+
+    def __call__(self, commands: list[str]) -> None:
+        if self.fails:
+            raise IpFailed(f"ip {commands[0]}: Cannot allocate memory")
+        for words in map(str.split, commands):
+            if words[:2] == ["link", "delete"]:
+                self.ports.remove(words[2])
+            elif words[:2] == ["link", "add"]:
+                self.ports.add(words[2])
+
+    def listed(self) -> list[tuple[int, str]]:
+        return list(enumerate(self.ports))
+
+
+@pytest.fixture
+def ip(monkeypatch: pytest.MonkeyPatch) -> Ip:
+    made = Ip()
+    monkeypatch.setattr(supervisor, "_ip", made)
+    monkeypatch.setattr(socket, "if_nameindex", made.listed)
+    return made
+
+
+class Lab(Supervisor):
+    """A supervisor whose nodes are plain processes."""
+
+    made: list[int]
+
+    def _fork_node(self, entry: Mapping[str, Any]) -> tuple[dict[str, int], int]:
+        pid = os.posix_spawnp("sleep", ["sleep", "60"], os.environ)
+        self.made = [*getattr(self, "made", []), pid]
+        return {"inner": pid, "outer": pid}, os.open(os.devnull, os.O_WRONLY)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, ip: Ip) -> Iterator[Lab]:
+    made = Lab({"name": "x", "nodes": [{"name": "u1", "cables": CABLES}]}, tmp_path, 0)
+    made.places = {"manager": os.getpid()}
+    made._start(["u1"])
+    yield made
+    for name in list(made.nodes):
+        made._end_node(name)
+
+
+def ask(lab: Lab, text: str) -> dict[str, Any]:
+    """What the lab answers to one line on its control socket."""
+    control = lab._listen()
+    server = threading.Thread(target=lab._serve, args=(control,))
+    server.start()
+    with control, socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(lab.state / "control"))
+        client.sendall(text.encode() + b"\n")
+        answer: dict[str, Any] = json.loads(client.makefile().readline() or '{"error": "it ended"}')
+        server.join()
+    (lab.state / "control").unlink()
+    return answer
+
+
+def request(lab: Lab, operation: str) -> dict[str, Any]:
+    return ask(lab, json.dumps({"op": operation, "node": "u1"}))
+
+
+def running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_a_node_that_cannot_be_unplugged_stays_and_is_taken_away_later(lab: Lab, ip: Ip) -> None:
+    ip.fails = True
+    assert request(lab, "power-off") == {"error": f"ip link delete {PORT}: Cannot allocate memory"}
+    assert running(lab.made[0]) and "u1" in lab.nodes
+    ip.fails = False
+    assert request(lab, "power-off") == {"ok": True}
+    assert not running(lab.made[0]) and PORT not in ip.ports and not lab.nodes
+
+
+def test_a_cable_that_is_gone_already_is_no_obstacle(lab: Lab, ip: Ip) -> None:
+    ip.ports.remove(PORT)
+    assert request(lab, "power-off") == {"ok": True}
+    assert not running(lab.made[0])
+
+
+def test_a_node_that_cannot_be_plugged_in_is_ended_and_started_later(lab: Lab, ip: Ip) -> None:
+    request(lab, "power-off")
+    ip.fails = True
+    assert request(lab, "power-on")["error"].endswith("Cannot allocate memory")
+    assert not running(lab.made[1]) and not lab.nodes
+    ip.fails = False
+    ip.ports.add(PORT)  # the kernel may keep it until the dead node's namespace is gone
+    assert request(lab, "power-on")["ok"]
+    assert running(lab.made[2]) and PORT in ip.ports
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "7", '{"op": "power-on", "node": "u9"}', '{"op": "dance"}', "\x00"])
+def test_a_request_that_makes_no_sense_is_refused(lab: Lab, text: str) -> None:
+    assert "error" in ask(lab, text)
+    assert running(lab.made[0])
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "why"),
+    [
+        (OSError(2, "No such file or directory"), "No such file or directory"),
+        (subprocess.TimeoutExpired("ip", 20), "timed out after 20 seconds"),
+        (subprocess.CompletedProcess([], 1, "", "RTNETLINK answers: File exists\n"), "RTNETLINK answers: File exists"),
+    ],
+)
+def test_whatever_iproute2_does_it_is_one_error(monkeypatch: pytest.MonkeyPatch, behaviour: Any, why: str) -> None:
+    def run(*_: object, **__: object) -> Any:
+        if isinstance(behaviour, BaseException):
+            raise behaviour
+        return behaviour
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(IpFailed, match=f"^ip link set lo up: .*{why}"):
+        _ip(["link set lo up"])
