@@ -129,7 +129,7 @@ FAULTS = (
         "https://github.com/weaveworks/weave/issues/3465",
         _other_back_end,
         must_fail=("NET-1", "CP-5"),
-        may_fail=("NET-6", *_but("NET-1")),
+        may_fail=_but("NET-1"),
         kind=("drops",),
         overlays=ANY_OVERLAY,
     ),
@@ -227,7 +227,7 @@ FAULTS = (
         must_fail=("PATH-6",),
         may_fail=tuple(
             (
-                "NET-1 NET-2 NET-4 NET-5 NET-6 NET-7 ISO-1 ISO-2 ISO-3 ISO-4 ISO-5 ISO-7 ISO-9 HOST-1 HOST-2 HOST-3 "
+                "NET-1 NET-2 NET-4 NET-5 NET-7 ISO-1 ISO-2 ISO-3 ISO-4 ISO-5 ISO-7 ISO-9 HOST-1 HOST-2 HOST-3 "
                 "HOST-4 HOST-5 PATH-1 PATH-2 PATH-3 PATH-4"
             ).split()
         ),
@@ -248,7 +248,7 @@ FAULTS = (
         _partition,
         must_fail=("NET-1", "CP-2"),
         may_fail=tuple(
-            "CP-1 DNS-1 DNS-4 DNS-5 DNS-6 DNS-7 DNS-8 DNS-9 DNS-10 DNS-11 NET-6 HOST-5 RES-1 RES-2 RES-3 RES-4".split()
+            "CP-1 DNS-1 DNS-4 DNS-5 DNS-6 DNS-7 DNS-8 DNS-9 DNS-10 DNS-11 HOST-5 RES-1 RES-2 RES-3 RES-4".split()
             + list(_but("NET-1"))
         ),
         where=Where.SWITCH,
