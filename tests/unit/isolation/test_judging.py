@@ -10,6 +10,7 @@ from fixtures.isolation.judging import (
     MOST_SHOWN,
     Reception,
     describe_frames_outside,
+    describe_misplaced,
     frames_outside,
     free_address,
     unproved_receptions,
@@ -98,3 +99,29 @@ def test_the_lowest_host_address_is_one_too() -> None:
 def test_neither_the_network_nor_its_broadcast_address_is_chosen() -> None:
     with pytest.raises(NotProved, match=r"^subnet a 10\.32\.0\.0/29 has no free address"):
         free_address("a", NETWORK, {f"10.32.0.{number}" for number in range(1, 7)})
+
+
+# -- the subnet that was asked for ----------------------------------------------------------
+
+BOTH = {"a": IPv4Network("10.32.0.0/24"), "b": IPv4Network("10.32.1.0/24")}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "got"),
+    [
+        (["10.32.1.70"], ""),
+        (["10.32.1.70", "10.32.1.71"], ""),
+        (["10.32.0.70"], "10.32.0.70 of subnet a"),
+        (["10.32.1.70", "10.32.0.70"], "10.32.0.70 of subnet a"),
+        (["10.40.0.1", "10.32.0.70"], "10.40.0.1 of no subnet, 10.32.0.70 of subnet a"),
+        ([], "no overlay address"),
+    ],
+)
+def test_an_address_of_another_subnet_than_was_asked_for_is_told(addresses: list[str], got: str) -> None:
+    told = f"u1/b1 asked for subnet b (10.32.1.0/24) and got {got}" if got else ""
+    assert describe_misplaced("u1/b1", "b", addresses, BOTH) == told
+
+
+def test_subnets_may_lie_within_each_other() -> None:
+    nested = {"whole": IPv4Network("10.32.0.0/16"), "b": IPv4Network("10.32.1.0/24")}
+    assert describe_misplaced("u1/b1", "b", ["10.32.1.70"], nested) == ""
