@@ -108,6 +108,15 @@ def _hop(site: Site) -> list[Action]:
     return [*actions, *quiet, site.table(chain, family="bridge")]
 
 
+def _bridged_masquerade(site: Site) -> list[Action]:
+    """Masquerade what containers send to addresses outside the overlay, also when another container routes it on."""
+    chain = (
+        "chain after { type nat hook postrouting priority srcnat - 10;\n"
+        f"ip saddr {site.range} ip daddr != {site.range} fib daddr type != local masquerade\n}}"
+    )
+    return [*site.exposed(), site.table(chain)]
+
+
 def _partition(site: Site) -> list[Action]:
     """The switch passes nothing between the node and the others; the runner still reaches all."""
     rules = operations.cut_rules(list(site.cluster.nodes), [site.node.name], TABLE)
@@ -202,6 +211,24 @@ FAULTS = (
         must_fail=("PATH-1",),
         may_fail=_but("PATH-1"),
         kind=("MTU", "bytes"),
+    ),
+    Fault(
+        "mtu-error-dropped",
+        "A filter drops ICMP errors, so that no sender is told of a smaller MTU.",
+        "https://github.com/cloudnativelabs/kube-router/issues/685",
+        _forwarded("icmp type destination-unreachable drop"),
+        must_fail=("PATH-2",),
+        kind=("EMSGSIZE",),
+        overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "mtu-error-masqueraded",
+        "What a container sends outside is masqueraded even on its way to a container that routes it, and ICMP errors "
+        "do not find back.",
+        "https://github.com/opnsense/core/issues/4094",
+        _bridged_masquerade,
+        must_fail=("PATH-2",),
+        kind=("masquerades",),
     ),
     Fault(
         "fragments-dropped",

@@ -145,7 +145,7 @@ def test_an_obstacle_names_its_node() -> None:
     assert obstacles(NFT_SAVE=(0, opened), IP_FORWARD=(0, "0")) == [
         "u1: net.ipv4.ip_forward is 0, so it forwards nothing for its containers"
     ]
-    routed, bridged = obstacles(NFT_SAVE=(0, SAVED_NFT), BRIDGE_FILTERING=(0, "1"))
+    _, bridged = obstacles(NFT_SAVE=(0, SAVED_NFT), BRIDGE_FILTERING=(0, "1"))
     assert bridged == "u1: nft ip filter FORWARD drops what is bridged on fn-a"
 
 
