@@ -1,4 +1,4 @@
-"""A packet has to pass every chain: the one that drops it is named, and a rule that is not understood is no pass."""
+"""A packet has to pass every chain: the one that drops it is named, and what is not understood proves nothing."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_an_address_that_the_dialler_has_too_does_not_lead_to_the_target() -> No
 
 @pytest.mark.parametrize("address", [DOCKER0, None])
 def test_a_neighbour_that_may_be_reached_does_not_make_a_leak(address: str | None) -> None:
-    """C is nobody's target, so A may reach it; it is recorded, as the destination of a control."""
+    """C is not a target of an attempt, so A may reach it; it is recorded, as the destination of a control."""
     to_c = Mesh((replace(good(Transport.UDP).judged(), edge=replace(good(Transport.UDP).edge, destination=C)),))
     neighbour = answered_by(C, address=address)
     judgement = judge_attempts(Mesh((neighbour,)), CONTROL + to_c, CONTROL + to_c)
@@ -115,9 +115,9 @@ def test_a_neighbour_that_may_be_reached_does_not_make_a_leak(address: str | Non
 
 
 def test_another_target_that_was_reached_is_a_leak_and_told_by_its_own_name() -> None:
-    astray = answered_by(C, address=DOCKER0)
-    judgement = judged(astray, blocked(C))
-    assert judgement.leaked == (astray,)
+    misled = answered_by(C, address=DOCKER0)
+    judgement = judged(misled, blocked(C))
+    assert judgement.leaked == (misled,)
     with pytest.raises(Leaked) as caught:
         judgement.enforce()
     assert str(caught.value).partition("\n")[0] == (
@@ -127,12 +127,12 @@ def test_another_target_that_was_reached_is_a_leak_and_told_by_its_own_name() ->
 
 
 def test_a_target_that_was_reached_by_its_own_address_is_told_once() -> None:
-    astray = answered_by(C, address=DOCKER0)
-    direct = replace(astray, edge=replace(astray.edge, destination=C), outcome=Outcome.ANSWERED)
-    judgement = judged(astray, direct)
-    assert (judgement.leaked, judgement.elsewhere) == ((direct,), (astray,))
+    misled = answered_by(C, address=DOCKER0)
+    direct = replace(misled, edge=replace(misled.edge, destination=C), outcome=Outcome.ANSWERED)
+    judgement = judged(misled, direct)
+    assert (judgement.leaked, judgement.elsewhere) == ((direct,), (misled,))
     others_direct = replace(direct, edge=replace(direct.edge, source=C, destination=B), answered_by=B.name)
-    assert astray in judged(astray, others_direct, blocked(C)).leaked
+    assert misled in judged(misled, others_direct, blocked(C)).leaked
 
 
 def test_something_that_is_not_recorded_is_a_leak_only_at_an_address_that_nobody_else_may_have() -> None:
