@@ -22,6 +22,7 @@ pytest_plugins = [
     "fixtures.expose.stranger",
     "fixtures.isolation.attacks",
     "fixtures.isolation.broadcasts",
+    "fixtures.isolation.claims",
     "fixtures.path.flows",
     "fixtures.path.router",
     "fixtures.path.checksums",

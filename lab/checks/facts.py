@@ -51,8 +51,10 @@ def script(node: Node, docker_root: str | None) -> str:
         "if [ -e ${conntrack}_max ]; then",
         'echo "conntrack=$(cat ${conntrack}_count) $(cat ${conntrack}_max)"',
         "fi",
-        'echo "neighbours=$(ip -o -4 neighbour show nud all | wc -l)'
-        ' $(cat /proc/sys/net/ipv4/neigh/default/gc_thresh3)"',
+        # An `ip` that fails does not mean an empty table, so nothing is printed then.
+        "if found=$(ip -o -4 neighbour show nud all) && most=$(cat /proc/sys/net/ipv4/neigh/default/gc_thresh3); then",
+        'echo "neighbours=$(printf %s "$found" | grep -c .) $most"',
+        "fi",
     ]
     if docker_root is not None:
         lines.append(f'echo "disk=$(df -Pk {shlex.quote(docker_root)} | tail -n 1)"')

@@ -42,6 +42,22 @@ def _contradiction(site: Site) -> list[Action]:
     return site.iptables(f"FORWARD -i {bridge} ! -o {bridge} -j DROP", program=other)
 
 
+def _ineligible(site: Site) -> list[Action]:
+    """Tell Nomad to give the node's client no tasks, as `nomad node eligibility -disable` does."""
+    assert site.inventory.nomad is not None
+    base = f"http://{site.node.address}:{site.inventory.nomad.http_port}/v1"
+
+    def say(eligibility: str) -> str:
+        return f"""python3 - <<'PROGRAM'
+import json, urllib.request as u
+node = json.load(u.urlopen("{base}/agent/self", timeout=5))["stats"]["client"]["node_id"]
+body = json.dumps({{"NodeID": node, "Eligibility": "{eligibility}"}}).encode()
+u.urlopen(u.Request("{base}/node/" + node + "/eligibility", data=body, method="PUT"), timeout=5)
+PROGRAM"""
+
+    return site.on_node(say("ineligible"), say("eligible"))
+
+
 FAULTS = (
     Fault(
         "overlay-peer-missing",
@@ -86,5 +102,16 @@ FAULTS = (
         must_fail=("CP-5",),
         may_fail=("HOST-2", "HOST-3", "HOST-4", "PATH-1", *NAMES),
         kind=("drops",),
+    ),
+    Fault(
+        "nomad-client-ineligible",
+        "A node's client was taken out for maintenance and never made eligible again, so that it gets no tasks.",
+        "https://developer.hashicorp.com/nomad/docs/commands/node/eligibility",
+        _ineligible,
+        must_fail=("CP-3",),
+        may_fail=("JOB-1", "JOB-3", "JOB-6"),
+        needs_nomad=True,
+        kind=("ineligible",),
+        overlays=ANY_OVERLAY,
     ),
 )

@@ -58,6 +58,16 @@ def _multicast_cable(site: Site) -> list[Action]:
     return _cable_without(site, "ether type != ip", "ip daddr != 224.0.0.0/4")
 
 
+def _arp_cable(site: Site) -> list[Action]:
+    return _cable_without(site, "ether type != arp")
+
+
+def _no_icc(site: Site) -> list[Action]:
+    """What Docker writes for a network whose option enable_icc is false, in the last subnet."""
+    bridge = site.overlay.bridge(site.subnets[-1])
+    return site.iptables(f"DOCKER-USER -i {bridge} -o {bridge} -j DROP")
+
+
 def _side_bridge(site: Site) -> list[Action]:
     networks = [site.overlay.network_of(subnet) for subnet in site.subnets]
     return [
@@ -98,9 +108,25 @@ FAULTS = (
         "A cable between two bridges makes one broadcast domain of two subnets.",
         "https://github.com/kubernetes/kubernetes/issues/43953",
         _cable,
-        must_fail=("ISO-3", "ISO-4"),
-        may_fail=_leaks("ISO-3", "ISO-4"),
-        kind=("broadcast", "255.255.255.255", "ARP for"),
+        must_fail=("ISO-3", "ISO-4", "ISO-9"),
+        may_fail=_leaks("ISO-3", "ISO-4", "ISO-9"),
+        kind=("broadcast", "255.255.255.255", "ARP for", "in another subnet"),
+    ),
+    Fault(
+        "arp-between-subnets",
+        "ARP of one subnet arrives in the other, so that a container there can claim to be a neighbour.",
+        "https://github.com/canonical/lxd/issues/7026",
+        _arp_cable,
+        must_fail=("ISO-3", "ISO-9"),
+        kind=("ARP", "in another subnet"),
+    ),
+    Fault(
+        "containers-kept-apart",
+        "A network was made with its option that keeps containers from each other.",
+        "https://github.com/moby/moby/issues/31453",
+        _no_icc,
+        must_fail=("NET-1", "ISO-2", "CP-5"),
+        may_fail=(),
     ),
     Fault(
         "multicast-leaks",

@@ -107,7 +107,7 @@ FAULTS = (
         "https://github.com/Capgemini/Apollo/pull/504",
         _unlike_docker,
         must_fail=("NET-3",),
-        may_fail=("EXT-1", "NET-1", "NET-2", "NET-4", "NET-5", "NET-6", "NET-7", "DNS-1", "DNS-3", "ISO-1", *NAT),
+        may_fail=("EXT-1", "NET-1", "NET-2", "NET-4", "NET-5", "NET-7", "DNS-1", "DNS-3", "ISO-1", *NAT),
         kind=("Docker",),
     ),
 )

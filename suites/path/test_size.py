@@ -1,10 +1,10 @@
 """What a path carries: packets up to the MTU, streams and datagrams of any size."""
 
-from fixtures.evidence.waiting import NotInTime, eventually
 from fixtures.path.flows import UDP_HEADERS_BYTES, Carrier
+from fixtures.path.narrow import find_silence, find_too_long
 from fixtures.path.router import Router
 from fixtures.path.transfers import Flow
-from fixtures.session.marks import NotProved, requirement
+from fixtures.session.marks import requirement
 
 STREAM_BYTES = 1 << 20
 DATAGRAM_BYTES = 8 << 10
@@ -20,8 +20,8 @@ def test_a_packet_of_the_whole_mtu_arrives(carrier: Carrier) -> None:
     to_neighbours = carrier.mtu_sized(carrier.neighbours())
     to_nodes = carrier.mtu_sized(carrier.containers_to_nodes())
     transfers = carrier.carry([*to_neighbours, *to_nodes])
-    broken = [str(transfer) for transfer in transfers if not transfer.intact]
-    assert not broken, "\n".join(broken)
+    broken = [transfer for transfer in transfers if not transfer.intact]
+    assert not broken, carrier.explain_mtus(broken)
 
 
 @requirement("PATH-2")
@@ -44,42 +44,10 @@ def test_a_narrower_path_is_reported_to_the_sender(carrier: Carrier, router: Rou
     """
     fitting_bytes = router.MTU_BYTES - UDP_HEADERS_BYTES
     clients = router.launch_clients()
-    fitting = {(client.address, router.MTU_BYTES) for client in clients}
-
-    def through_router(size: int, *, one_way: bool) -> list[Flow]:
-        return [
-            Flow(
-                client.endpoint,
-                router.container.endpoint,
-                size,
-                dont_fragment=True,
-                address=router.FAR_ADDRESS,
-                one_way=one_way,
-            )
-            for client in clients
-        ]
-
     with router.record_passed() as read_passed:
-
-        def send_fitting() -> set[tuple[str, int]]:
-            carrier.carry(through_router(fitting_bytes, one_way=True))
-            return set(read_passed())
-
-        try:
-            eventually(send_fitting, fitting.issubset, within_s=5, what="packets that fit pass the router")
-        except NotInTime as error:
-            raise NotProved(str(error)) from None
-        too_large = carrier.carry(through_router(fitting_bytes + 1, one_way=False))
-        wrong = [
-            f"the sender of a packet that is too large got no EMSGSIZE: {transfer}"
-            for transfer in too_large
-            if transfer.error != "EMSGSIZE"
-        ]
-        wrong += [
-            f"a packet of {size} bytes from {source} passed the router, whose MTU is {router.MTU_BYTES} bytes"
-            for source, size in read_passed()
-            if (source, size) not in fitting
-        ]
+        passages = {client.label: router.passage_of(client, fitting_bytes, carrier, read_passed) for client in clients}
+        too_large = carrier.carry([router.flow(client, fitting_bytes + 1) for client in clients])
+        wrong = find_silence(too_large, passages) + find_too_long(read_passed(), router.MTU_BYTES)
     assert not wrong, "\n".join(wrong)
 
 

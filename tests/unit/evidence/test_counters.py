@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.evidence.counters import moved_counters, packets_by_rule
+from fixtures.evidence.counters import moved_counters, packets_by_rule, unread
 
 NFT = """\
 table ip filter {
@@ -71,3 +71,13 @@ def test_a_new_rule_has_grown_from_zero_if_it_counted() -> None:
 def test_rules_that_read_the_same_are_counted_together() -> None:
     rule = "[%d:9] -A INPUT -j DROP\n"
     assert moved_counters(rule % 1 + rule % 2, rule % 2 + rule % 3) == ["+2 : -A INPUT -j DROP"]
+
+
+def test_a_listing_that_was_not_made_is_not_one_without_counters() -> None:
+    made, absent, failed = "chain FORWARD", "there is no program nft\n", "nft: no\nit failed: exit status 1\n"
+    names = ["nft", "legacy"]
+    assert unread({"nft": made, "legacy": made}, {"nft": made, "legacy": made}, names) == []
+    assert unread({"nft": absent, "legacy": made}, {"nft": absent, "legacy": failed}, names) == [
+        "nft: there is no program nft",
+        "legacy: it failed: exit status 1",
+    ]

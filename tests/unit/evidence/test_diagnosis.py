@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn, cast
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 
 from fixtures.cluster.nodes import Cluster
 from fixtures.evidence.attachments import Evidence
-from fixtures.evidence.diagnosis import Diagnosis, with_details
+from fixtures.evidence.diagnosis import STATE_COMMANDS, Diagnosis, with_details
 from fixtures.probes.delivery import Transport
 from fixtures.probes.mesh import Mesh
 from fixtures.probes.trail import Trail
@@ -28,20 +33,11 @@ def test_details_are_added_to_their_deliveries_only_and_nothing_else_changes() -
     assert made.round_trips == 3
 
 
-class Silent:
-    """A cluster whose nodes do not answer."""
-
-    nodes: ClassVar[dict[str, Any]] = {}
-
-    def each(self, do: object) -> NoReturn:
-        raise HarnessError("node u1: no answer in time")
-
-    def agents(self) -> NoReturn:
-        self.each(None)
+# -- evidence that cannot be collected --------------------------------------------------
 
 
-class Attached(Evidence):
-    """Evidence that keeps what is attached."""
+class Attached:
+    """Evidence that keeps its texts."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
@@ -49,14 +45,76 @@ class Attached(Evidence):
     def text(self, name: str, content: str) -> None:
         self.texts[name] = content
 
+    def capture(self, name: str, pcap: bytes) -> None: ...
 
-def test_evidence_that_cannot_be_collected_changes_nothing() -> None:
-    diagnosis, evidence = Diagnosis(cast(Cluster, Silent())), Attached()
-    leaked = good(Transport.UDP).judged()
-    mesh = Mesh((leaked,), trail=Trail({}, {}))
-    assert diagnosis.hops_to_record([leaked.edge]) == {}
-    diagnosis.explain_leaks(mesh, mesh.deliveries, evidence)
-    assert evidence.texts["evidence"] == "it could not be collected: node u1: no answer in time"
-    evidence.texts.clear()
-    assert diagnosis.explain_failures(mesh, mesh.deliveries, evidence) is mesh
-    assert evidence.texts["evidence"] == "it could not be collected: node u1: no answer in time"
+
+class Node:
+    """A node that runs commands as it is told to."""
+
+    def __init__(self, name: str, run: Callable[..., Any]) -> None:
+        self.name, self.access, self.run = name, None, run
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def refuse(*_: object, **__: object) -> Any:
+    raise HarnessError("node u1: the connection was lost")
+
+
+def shows(text: str) -> Callable[..., Any]:
+    return lambda *_, **__: SimpleNamespace(stdout=text)
+
+
+def diagnosis(run: Callable[..., Any] = refuse, links: Callable[..., Any] = lambda _: {}) -> Diagnosis:
+    """Of a cluster whose nodes do not do what they are asked for evidence."""
+    nodes = {name: Node(name, run) for name in ("u1", "u2")}
+    overlay = SimpleNamespace(links=links)
+    inventory = SimpleNamespace(overlay=SimpleNamespace(subnets={}))
+
+    def each(do: Callable[[Node], Any]) -> dict[str, Any]:
+        return {name: do(node) for name, node in nodes.items()}
+
+    made = SimpleNamespace(nodes=nodes, overlay=overlay, inventory=inventory, each=each, agents=refuse)
+    return Diagnosis(cast(Cluster, made))
+
+
+def leaked(trail: Trail | None) -> Mesh:
+    return Mesh((good(Transport.UDP).unanswered().judged(),), trail=trail)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [refuse, shows(""), shows("@@@\n" * (len(STATE_COMMANDS) - 1))],
+    ids=["refused", "nothing shown", "cut off"],
+)
+def test_a_state_that_cannot_be_read_does_not_hide_a_leak(run: Callable[..., Any]) -> None:
+    mesh, evidence = leaked(Trail({}, {})), Attached()
+    diagnosis(run).explain_leaks(mesh, mesh.deliveries, cast(Evidence, evidence))
+    assert evidence.texts["state of u1"].startswith("it could not be collected: node u1: ")
+    assert evidence.texts["state of u2"].startswith("it could not be collected: ")
+    assert "crossed no interface that was recorded" in evidence.texts["trail"]
+
+
+def test_a_failure_stays_when_nothing_about_it_can_be_collected() -> None:
+    mesh, evidence = leaked(None), Attached()
+    explained = diagnosis(links=refuse).explain_failures(mesh, mesh.deliveries, cast(Evidence, evidence))
+    assert explained.deliveries == mesh.deliveries
+    assert evidence.texts["second probe"].startswith("it could not be collected: node u1: the connection was lost")
+
+
+def test_interfaces_that_the_overlay_does_not_name_are_not_recorded_and_this_is_told() -> None:
+    mesh, evidence, blind = leaked(None), Attached(), diagnosis(shows("@@@\n" * len(STATE_COMMANDS)), links=refuse)
+    assert blind.hops_to_record([mesh.deliveries[0].edge]) == {}
+    blind.explain_leaks(mesh, mesh.deliveries, cast(Evidence, evidence))
+    assert evidence.texts["trail"] == "the interfaces on the way are unknown: node u1: the connection was lost"
+    assert "== routes" in evidence.texts["state of u1"]
+
+
+def test_an_edge_of_a_stranger_is_not_probed_again() -> None:
+    """Its agent is not the cluster's."""
+    delivery = good(Transport.UDP).undelivered().judged()
+    edge = replace(delivery.edge, source=replace(delivery.edge.source, node="stranger"))
+    mesh, evidence = Mesh((replace(delivery, edge=edge),)), Attached()
+    diagnosis().explain_failures(mesh, mesh.deliveries, cast(Evidence, evidence))
+    assert evidence.texts["second probe"].endswith("no failed edge has both of its ends on nodes of the cluster")

@@ -138,7 +138,7 @@ def unnamed_promises(path: str, text: str) -> list[str]:
 
 def asserts_nothing(path: str, text: str) -> list[str]:
     """Tests that cannot fail for what they saw, themselves or through a function of their module."""
-    asserting = {"raises", "eventually", "fail", "fnmatch_lines"}
+    asserting = {"raises", "eventually", "eventually_none", "fail", "fnmatch_lines"}
 
     def claims(call: ast.Call) -> bool:
         return _called(call) in asserting or _called(call).startswith("assert_")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -378,3 +380,14 @@ def test_the_container_of_the_check_is_removed_whatever_it_does(status: int) -> 
     found = examination._start_container(node)
     assert engine.done == ["remove", "create", "load", "create", "start", "remove"]
     assert bool(found) is bool(status)
+
+
+@pytest.mark.parametrize(("answer", "entries"), [("exit 1", None), ("exit 0", 0), ("echo one; echo two", 2)])
+def test_an_ip_that_fails_does_not_read_as_an_empty_table(tmp_path: Path, answer: str, entries: int | None) -> None:
+    program = tmp_path / "ip"
+    program.write_text(f"#!/bin/sh\n{answer}\n")
+    program.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    said = subprocess.run(["sh"], input=facts.script(NODE, None), env=path, text=True, capture_output=True, check=True)
+    found = facts.read(said.stdout).neighbours
+    assert (found and found[0]) == entries

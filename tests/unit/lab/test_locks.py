@@ -28,7 +28,10 @@ def test_a_lock_that_stays_taken_is_one_error(tmp_path: Path, first: bool, secon
 
 
 def test_two_may_share_a_lock(tmp_path: Path) -> None:
-    for descriptor in [held(tmp_path / "lock", alone=False) for _ in range(2)]:
+    descriptors = [held(tmp_path / "lock", alone=False) for _ in range(2)]
+    with pytest.raises(HarnessError):
+        held(tmp_path / "lock", alone=True)
+    for descriptor in descriptors:
         os.close(descriptor)
 
 
@@ -37,4 +40,6 @@ def test_a_lock_is_taken_when_it_becomes_free(tmp_path: Path) -> None:
     threading.Timer(0.1, os.close, (holder,)).start()
     waiting = os.open(tmp_path / "lock", os.O_RDWR)
     acquire(waiting, alone=True, within_s=30, where="the lock")
+    with pytest.raises(HarnessError):
+        held(tmp_path / "lock", alone=False)
     os.close(waiting)
