@@ -58,6 +58,7 @@ def print_verdict(terminal: Terminal, verdict: Verdict, notes: Sequence[str], pa
         terminal.write_line(f"note: {note}", yellow=True)
     counts = {status: sum(result.status is status for result in verdict.requirements) for status in Status}
     numbers = ", ".join(f"{number} {status.value}" for status, number in counts.items() if number)
+    numbers = numbers or "no requirement was judged"
     shown = page.relative_to(folder) if page.is_relative_to(folder) else page
     colour = {"green": True} if verdict.verdict == "conformant" else {"red": verdict.exit_code != EXIT_OK}
     terminal.write_line(f"verdict: {verdict.verdict} ({numbers}) · {shown}", bold=True, **colour)

@@ -61,7 +61,12 @@ def decide(
     """
     results, counts = ended.results, ended.plan.counts(disruptive=disruptive)
     accepted, unused = match_failures(known, results)
-    verdict = judge(requirements, results, counts, facts, Scope(ended.plan.suites(), gate, disruptive), accepted)
+    scope = Scope(ended.plan.suites(), gate, disruptive)
+    verdict = judge(requirements, results, counts, facts, scope, accepted)
+    if verdict.exit_code == EXIT_GATE and not gate and ended.plan.deselected:
+        # Whoever chose some of a requirement's tests (-k) asked about these. The verdict is of the whole requirement.
+        chosen = replace(ended.plan, deselected={}).counts(disruptive=disruptive)
+        verdict = replace(verdict, exit_code=judge(requirements, results, chosen, facts, scope, accepted).exit_code)
     problems = [f"known issues: {sentence}" for sentence in unused]
     problems += [f"{file} could not be collected" for file in ended.uncollected]
     if unknown := sorted(set(counts) - set(requirements)):

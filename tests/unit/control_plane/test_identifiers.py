@@ -1,6 +1,9 @@
 """An identifier that two nodes share is reported with its kind, its value and the nodes."""
 
+import pytest
+
 from fixtures.control_plane.identifiers import find_shared
+from reports.model import NotProved
 
 
 def test_a_shared_identifier_is_named_with_its_nodes() -> None:
@@ -22,3 +25,9 @@ def test_every_holder_is_named_and_the_kinds_are_sorted() -> None:
 
 def test_identifiers_of_nodes_that_differ_are_not_reported() -> None:
     assert find_shared({"u1": {"machine-id": "aa"}, "u2": {"machine-id": "bb"}, "u3": {}}) == []
+
+
+def test_identifiers_that_cannot_be_compared_prove_nothing() -> None:
+    for alone in ({}, {"u1": {"machine-id": "aa"}}, {"u1": {"machine-id": "aa"}, "u2": {"host name": "u2"}}):
+        with pytest.raises(NotProved, match="no identifier was read of two nodes"):
+            find_shared(alone)

@@ -274,6 +274,7 @@ def test_an_unusable_lab(suites: SmallSuites) -> None:
     done = suites.run()
     assert done.verdict == ("error", 3)
     assert done.statuses == {}
+    assert "verdict: error (no requirement was judged) · reports/out/" in done.output
 
 
 FACTS_KNOWN = """

@@ -101,6 +101,20 @@ def test_a_test_without_a_requirement_of_the_verdict_is_not_named_otherwise(outc
     assert decided(ended(PASSED, result(outcome, name="test_x"))) == ("conformant", 0, [])
 
 
+@pytest.mark.parametrize(
+    ("outcome", "gate", "code"),
+    [("passed", False, 0), ("passed", True, 6), ("skipped", False, 6), ("not-proved", False, 6)],
+)
+def test_chosen_tests_that_pass_end_with_0_although_the_requirement_is_not_proved(
+    outcome: str, gate: bool, code: int
+) -> None:
+    chosen = result(outcome, "ONE-1")
+    plan = Plan(selected={chosen.nodeid: ["ONE-1"]}, deselected={"suites/one/test_it.py::test_more": ["ONE-1"]})
+    verdict, _ = decide(REQUIREMENTS, Ended(0, [chosen], plan), {}, (), gate=gate, disruptive=True)
+    assert (verdict.verdict, verdict.exit_code) == ("not-proved", code)
+    assert verdict.requirements[0].status is Status.NOT_PROVED
+
+
 @pytest.mark.parametrize("code", [INTERRUPTED, INTERNAL_ERROR, USAGE_ERROR])
 @pytest.mark.parametrize("gate", [False, True])
 def test_a_run_that_ended_before_its_first_test_judges_no_requirement(code: int, gate: bool) -> None:
