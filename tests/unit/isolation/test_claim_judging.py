@@ -11,7 +11,6 @@ from scapy.layers.l2 import ARP, Ether
 from fixtures.isolation.claim_judging import (
     DIRECTED,
     GRATUITOUS,
-    MOST_SHOWN,
     STAND_IN_MAC,
     Form,
     NeighbourTable,
@@ -27,6 +26,7 @@ from fixtures.isolation.claim_judging import (
     past_throughout,
     unproved_claims,
 )
+from fixtures.isolation.judging import MOST_SHOWN
 
 OWN_MAC, TARGET = "02:00:00:00:00:0a", Target("10.32.0.1", "02:00:00:00:00:01")
 STATIONS = [

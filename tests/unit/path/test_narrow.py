@@ -17,6 +17,11 @@ def transfer(error: str | None, size: int = 1253) -> Transfer:
     return Transfer(Flow(CLIENT, FAR, size, dont_fragment=True), error, 0.5, CLIENT.address, "sent", "", ())
 
 
+def test_only_another_address_is_a_rewritten_one() -> None:
+    assert OWN.rewritten == ""
+    assert AS_NODE.rewritten.startswith("its packets reach the router as 10.32.0.1 instead of 10.32.0.66")
+
+
 def test_a_sender_that_was_told_is_not_reported() -> None:
     assert find_silence([transfer("EMSGSIZE")], {"u1/client": AS_NODE}) == []
 
