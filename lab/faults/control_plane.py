@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..overlays.vxlan import UDP_PORT
 from .expose import NAMES
 from .model import ANY_OVERLAY, Action, Fault, Site
 from .path import UNREACHED
@@ -40,6 +41,26 @@ def _contradiction(site: Site) -> list[Action]:
     other = "iptables-legacy" if "nf_tables" in version else "iptables-nft"
     bridge = site.overlay.bridge(site.subnets[0])
     return site.iptables(f"FORWARD -i {bridge} ! -o {bridge} -j DROP", program=other)
+
+
+def _table_full(site: Site) -> list[Action]:
+    """Make the default subnet's tunnel again with a limit of its FDB that its flood list alone reaches."""
+    subnet = site.subnets[0]
+    name, peers = site.overlay.tunnel(subnet), [node.address for node in site.others]
+
+    def make(limit: str) -> str:
+        return "\n".join(
+            [
+                f"ip link del {name} 2>/dev/null",
+                "set -e",
+                f"ip link add {name} type vxlan id {site.overlay.vni(subnet)} dstport {UDP_PORT} {limit}"
+                f" local {site.node.address} dev {site.node.node.interface}",
+                f"ip link set {name} mtu {site.overlay.mtu(subnet)} master {site.overlay.bridge(subnet)} up",
+                *(f"bridge fdb append 00:00:00:00:00:00 dev {name} dst {peer}" for peer in peers),
+            ]
+        )
+
+    return site.on_node(make("maxaddress 1"), make(""))
 
 
 FAULTS = (
@@ -86,5 +107,13 @@ FAULTS = (
         must_fail=("CP-5",),
         may_fail=("HOST-2", "HOST-3", "HOST-4", "PATH-1", *NAMES),
         kind=("drops",),
+    ),
+    Fault(
+        "tunnel-table-full",
+        "The tunnel's forwarding table holds as many entries as it may, so that it learns no address any more.",
+        "https://man7.org/linux/man-pages/man8/ip-link.8.html",
+        _table_full,
+        must_fail=("CP-6",),
+        kind=("FDB",),
     ),
 )
