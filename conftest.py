@@ -1,36 +1,3 @@
-"""The list of Flatnet's pytest plugins."""
+"""Flatnet as a plugin of pytest."""
 
-pytest_plugins = [
-    "fixtures.session.options",
-    "reports.plugin",
-    "fixtures.session.version",
-    "fixtures.session.bounds",
-    "fixtures.cluster.nodes",
-    "fixtures.session.life",
-    "fixtures.containers.fleet",
-    "fixtures.dns.resolver",
-    "fixtures.control_plane.registry",
-    "fixtures.dns.services",
-    "fixtures.workloads.jobs",
-    "fixtures.dns.web",
-    "fixtures.dns.audit",
-    "fixtures.evidence.attachments",
-    "fixtures.evidence.failures",
-    "fixtures.probes.prober",
-    "fixtures.no_nat.addresses",
-    "fixtures.expose.exposure",
-    "fixtures.expose.stranger",
-    "fixtures.isolation.attacks",
-    "fixtures.isolation.broadcasts",
-    "fixtures.isolation.claims",
-    "fixtures.path.flows",
-    "fixtures.path.router",
-    "fixtures.path.checksums",
-    "fixtures.resilience.experiment",
-    "fixtures.control_plane.identity",
-    "fixtures.control_plane.filters",
-    "fixtures.cluster.topology",
-    "fixtures.existing.survey",
-    "fixtures.existing.check",
-    "fixtures.walkthrough.walk",
-]
+pytest_plugins = ["fixtures.plugins"]

@@ -25,7 +25,8 @@ CATALOGUE = f"{SUITES}/catalogue.yaml"
 
 FACTS = (
     "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart", "overlay.proxy",
-    "overlay.peers", "engine.restart", "consul", "consul.servers", "nomad", "power", "switch", "contract",
+    "overlay.peers", "overlay.addresses", "engine.restart", "consul", "consul.servers", "nomad", "power", "switch",
+    "contract",
 )  # fmt: skip
 """The names that a declaration may use."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..overlays.vxlan import UDP_PORT
 from .expose import NAMES
 from .model import ANY_OVERLAY, Action, Fault, Site
 from .path import UNREACHED
@@ -56,6 +57,26 @@ u.urlopen(u.Request("{base}/node/" + node + "/eligibility", data=body, method="P
 PROGRAM"""
 
     return site.on_node(say("ineligible"), say("eligible"))
+
+
+def _table_full(site: Site) -> list[Action]:
+    """Make the default subnet's tunnel again with a limit of its FDB that its flood list alone reaches."""
+    subnet = site.subnets[0]
+    name, peers = site.overlay.tunnel(subnet), [node.address for node in site.others]
+
+    def make(limit: str) -> str:
+        return "\n".join(
+            [
+                f"ip link del {name} 2>/dev/null",
+                "set -e",
+                f"ip link add {name} type vxlan id {site.overlay.vni(subnet)} dstport {UDP_PORT} {limit}"
+                f" local {site.node.address} dev {site.node.node.interface}",
+                f"ip link set {name} mtu {site.overlay.mtu(subnet)} master {site.overlay.bridge(subnet)} up",
+                *(f"bridge fdb append 00:00:00:00:00:00 dev {name} dst {peer}" for peer in peers),
+            ]
+        )
+
+    return site.on_node(make("maxaddress 1"), make(""))
 
 
 FAULTS = (
@@ -113,5 +134,13 @@ FAULTS = (
         needs_nomad=True,
         kind=("ineligible",),
         overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "tunnel-table-full",
+        "The tunnel's forwarding table holds as many entries as it may, so that it learns no address any more.",
+        "https://man7.org/linux/man-pages/man8/ip-link.8.html",
+        _table_full,
+        must_fail=("CP-6",),
+        kind=("FDB",),
     ),
 )

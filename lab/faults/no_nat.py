@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from .model import ANY_OVERLAY, Action, Fault, Site
+from ..overlays.vxlan import UDP_PORT
+from .model import ANY_OVERLAY, Action, Fault, Plan, Site
 
 NAT = ("ISO-2", "HOST-2", "HOST-3", "HOST-4", "DNS-2", "DNS-12", "PATH-1", "PATH-3", "PATH-4", "PATH-6")
+MET_BY_CHANCE = ("NET-1", "NET-5", "NET-7", "ISO-2", "HOST-2", "HOST-4", "PATH-1", "PATH-4")
+"""Requirements whose probes are single packets between nodes, so that a loss of some of them may meet one."""
 
 
 def _masquerade(site: Site) -> list[Action]:
@@ -63,6 +66,33 @@ def _unlike_docker(site: Site) -> list[Action]:
     return site.daemon("containers", "containers.py", "move", site.overlay.network_of(site.subnets[0]), "20")
 
 
+def _lossy(per_thousand: int) -> Plan:
+    """Plan of a loss of encapsulated packets from the first other node, and of no other."""
+
+    def plan(site: Site) -> list[Action]:
+        rule = f"ip saddr {site.others[0].address} udp dport {UDP_PORT} numgen random mod 1000 < {per_thousand} drop"
+        return [site.table(f"chain input {{ type filter hook input priority filter - 10;\n{rule}\n}}")]
+
+    return plan
+
+
+def _loss(name: str, share: str, per_thousand: int) -> Fault:
+    return Fault(
+        name,
+        f"{share} of the packets from one node to one other node are lost; the reverse direction loses none.",
+        "https://github.com/moby/moby/issues/29024",
+        _lossy(per_thousand),
+        must_fail=("NET-8",),
+        may_fail=MET_BY_CHANCE,
+        kind=("lost",),
+        overlays=("vxlan", "swarm"),
+    )
+
+
+def _entries_kept(site: Site) -> list[Action]:
+    return site.daemon("entries", "entries.py", site.overlay.tunnel(site.subnets[0]))
+
+
 FAULTS = (
     Fault(
         "masquerade",
@@ -109,5 +139,17 @@ FAULTS = (
         must_fail=("NET-3",),
         may_fail=("EXT-1", "NET-1", "NET-2", "NET-4", "NET-5", "NET-7", "DNS-1", "DNS-3", "ISO-1", *NAT),
         kind=("Docker",),
+    ),
+    _loss("loss-half-percent", "One in 200", 5),
+    _loss("loss-one-percent", "One in 100", 10),
+    _loss("loss-five-percent", "One in 20", 50),
+    Fault(
+        "fdb-entries-kept",
+        "A node keeps its FDB entries of a tunnel when an address moves to a container on another node.",
+        "https://github.com/moby/moby/issues/35401",
+        _entries_kept,
+        must_fail=("NET-9",),
+        may_fail=("EXT-1", "EXT-3"),
+        kind=("FDB",),
     ),
 )

@@ -117,6 +117,16 @@ def _bridged_masquerade(site: Site) -> list[Action]:
     return [*site.exposed(), site.table(chain)]
 
 
+def _idle_forgotten(site: Site) -> list[Action]:
+    """The node forgets a connection on which nothing was sent for 3 s, and drops what belongs to none that it knows."""
+    chain = (
+        "chain forward { type filter hook forward priority filter - 10;\n"
+        f"ip saddr {site.range} ip daddr {site.range} meta l4proto tcp ct state invalid drop\n}}"
+    )
+    settings = {"nf_conntrack_tcp_timeout_established": "3", "nf_conntrack_tcp_loose": "0"}
+    return [*site.sysctls({f"net.netfilter.{key}": value for key, value in settings.items()}), site.table(chain)]
+
+
 def _partition(site: Site) -> list[Action]:
     """The switch passes nothing between the node and the others; the runner still reaches all."""
     rules = operations.cut_rules(list(site.cluster.nodes), [site.node.name], TABLE)
@@ -267,6 +277,15 @@ FAULTS = (
         "numgen random mod 100 < 20 drop",
         "NET-1",
         "lost",
+    ),
+    Fault(
+        "idle-connections-forgotten",
+        "A stateful filter forgets idle connections after seconds, and drops their next packet.",
+        "https://github.com/moby/moby/issues/31208",
+        _idle_forgotten,
+        must_fail=("PATH-7",),
+        kind=("idle",),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "partition",

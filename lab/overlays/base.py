@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import docker
+from docker.types import EndpointConfig
 
 from lab.inventory import Inventory, Node
 
@@ -37,6 +38,8 @@ class Capabilities:
     """Containers join it through a proxy of the Docker API."""
     peers: bool = True
     """The overlay on a node knows the other nodes (`peers`)."""
+    addresses: bool = True
+    """Whoever makes a container can choose its address (`attach_at`)."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,16 @@ class Overlay(ABC):
     @abstractmethod
     def attach(self, subnet: str) -> dict[str, Any]:
         """Arguments for `docker.containers.create` that put the container into `subnet`."""
+
+    def attach_at(self, subnet: str, address: str) -> dict[str, Any]:
+        """Arguments for `docker.containers.create` that put the container into `subnet` with this address.
+
+        Raises HarnessError where the overlay declares that it cannot.
+        """
+        network = self.network_of(subnet)
+        if network is None or not self.capabilities.addresses:
+            raise HarnessError(f"overlay {self.name}: no address can be chosen; it declares so (addresses=False)")
+        return {**self.attach(subnet), "networking_config": {network: EndpointConfig("1.25", ipv4_address=address)}}
 
     @abstractmethod
     def network_of(self, subnet: str) -> str | None:

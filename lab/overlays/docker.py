@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lab.access.cluster import ClusterAccess, NodeAccess
 
 EXPOSE = ("none", "always", "bridge")
+OWN_DRIVERS = ("", "bridge", "overlay", "macvlan", "ipvlan")
+"""Drivers whose addresses Docker itself hands out, so that one can be chosen; a plugin's may not let anybody."""
 _BRIDGE_NAME = "com.docker.network.bridge.name"
 
 
@@ -63,7 +65,11 @@ class Docker(Overlay):
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
-            expose=self._by_bridge, subnets=True, restart=False, peers=self.option("driver", "") == "overlay"
+            expose=self._by_bridge,
+            subnets=True,
+            restart=False,
+            peers=self.option("driver", "") == "overlay",
+            addresses=self.option("driver", "") in OWN_DRIVERS,
         )
 
     @property

@@ -257,6 +257,7 @@ class WeavePlugin(Weave):
     """Containers join the Docker network `weave`, where the plugin ignores the subnet that they ask for."""
 
     name = "weave-plugin"
+    capabilities = Capabilities(expose=True, subnets=True, addresses=False)
 
     def network_of(self, subnet: str) -> str:
         return self.networks.get(subnet, "weave")
@@ -281,6 +282,9 @@ class WeaveProxy(Weave):
 
     def attach(self, subnet: str) -> dict[str, Any]:
         return {"environment": {"WEAVE_CIDR": f"net:{self.subnets[subnet]}"}}
+
+    def attach_at(self, subnet: str, address: str) -> dict[str, Any]:
+        return {"environment": {"WEAVE_CIDR": f"{address}/{self.subnets[subnet].prefixlen}"}}
 
     def address_of(self, node: NodeAccess, details: Mapping[str, Any], subnet: str) -> IPv4Address:
         """The address according to Weave: Docker knows only the container's address on docker0."""
