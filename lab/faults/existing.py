@@ -99,7 +99,7 @@ FAULTS = (
         _second_holder,
         must_fail=("EXT-2",),
         may_fail=(
-            "EXT-1", "NET-1", "NET-2", "NET-3", "NET-4", "NET-5", "NET-7", "DNS-1", "DNS-3", "ISO-1", "ISO-9", *NAT,
+            "EXT-1", "NET-1", "NET-2", "NET-3", "NET-4", "NET-5", "NET-7", "DNS-1", "DNS-3", "ISO-1", *NAT,
         ),
         kind=("held",),
     ),

@@ -128,7 +128,7 @@ FAULTS = (
         "https://github.com/weaveworks/weave/issues/3003",
         _duplicate,
         must_fail=("NET-4", "EXT-2"),
-        may_fail=("EXT-1", "NET-1", "NET-2", "NET-3", "NET-5", "NET-7", "DNS-1", "DNS-3", "ISO-1", "ISO-9", *NAT),
+        may_fail=("EXT-1", "NET-1", "NET-2", "NET-3", "NET-5", "NET-7", "DNS-1", "DNS-3", "ISO-1", *NAT),
         kind=("held", "twice", "two"),
     ),
     Fault(
