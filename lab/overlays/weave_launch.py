@@ -142,7 +142,8 @@ def _refuse_what_the_script_does_not_make(container: Mapping[str, Any]) -> None:
 
 
 def _variables(environment: Iterable[str]) -> dict[str, str]:
-    return {name: value for name, _, value in (entry.partition("=") for entry in environment or ())}
+    """{name: value}; a name without a value is a variable that whoever launched it had not set."""
+    return {name: value for name, given, value in (entry.partition("=") for entry in environment or ()) if given}
 
 
 def _spelled(words: Iterable[str]) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ def container(arguments: str = f"{SCRIPTS} {OWNERS}", environment: tuple[str, ..
         "Args": [*arguments.split(), *PEERS],
         "Config": {
             "Image": "weaveworks/weave:2.8.1",
-            "Env": [*IMAGE, "EXEC_IMAGE=weaveworks/weaveexec:2.8.1", *environment],
+            "Env": [*IMAGE, "WEAVE_PASSWORD", "WEAVE_DEBUG", "EXEC_IMAGE=weaveworks/weaveexec:2.8.1", *environment],
         },
         "HostConfig": {
             "Privileged": True,
