@@ -15,6 +15,7 @@ from lab.programs import find_program
 from .embedded import lifecycle as embedded
 from .embedded.faces import FACES, ROOT, cluster_file
 from .embedded.fetch import fetch
+from .embedded.kernel import examine_kernel
 from .embedded.plan import LabSpec
 from .embedded.preflight import NO_NOMAD, NO_SUDO, Finding, examine
 from .embedded.readiness import boot
@@ -201,6 +202,7 @@ def _doctor(options: argparse.Namespace) -> int:
     for name, kind in sorted(IN_LABS.items()):
         lacking = kind.lacking()
         findings.append(Finding(f"overlay {name}", lacking is None, lacking or "", fatal=False))
+    findings += examine_kernel()
     for finding in findings:
         print(
             f"{'ok  ' if finding.holds else 'LACK'} {finding.what}" + ("" if finding.holds else f": {finding.way_out}")

@@ -25,7 +25,9 @@ MOST_OF_ERROR = 120
 ERRORS = (nomad.api.exceptions.BaseNomadException, requests.RequestException, ValueError, KeyError)
 """What a call may raise when Nomad does not answer, or answers something else than its documentation says."""
 NODE_READ = 'node { policy = "read" }'
+AGENT_READ = 'agent { policy = "read" }'
 RULES = (
+    ("GET", r"/v1/agent/self", "read its configuration", AGENT_READ),
     ("GET", r"/v1/agent/members", "list its servers", NODE_READ),
     ("GET", r"/v1/nodes", "list its clients", NODE_READ),
     ("GET", r"/v1/jobs", "list jobs", "list-jobs"),
@@ -62,6 +64,14 @@ def read_quorum(members: Mapping[str, Any], peers: Iterable[str] | None, leader:
         voters=frozenset(_host(peer) for peer in peers or ()),  # null until a server has peers
         leaders=frozenset(_host(each) for each in [leader] if each),
     )
+
+
+def read_endpoint(agent: Mapping[str, Any]) -> str | None:
+    """The Docker endpoint of an agent, from the answer of /v1/agent/self; None where its configuration has none."""
+    for plugin in agent["config"].get("Plugins") or ():
+        if plugin["Name"] == "docker" and (plugin.get("Config") or {}).get("endpoint"):
+            return str(plugin["Config"]["endpoint"])
+    return None
 
 
 def client_states(nodes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -128,6 +138,10 @@ class NomadClient:
     def quorum(self) -> Quorum:
         """Nomad's servers, as this agent sees them."""
         return read_quorum(self.agent.get_members(), self.status.peers.get_peers(), self.status.leader.get_leader())
+
+    def docker_endpoint(self) -> str | None:
+        """The Docker endpoint of this agent's client, from its configuration; None: the driver's default."""
+        return read_endpoint(self.agent.get_agent())
 
     def collect(self, allocation: str) -> None:
         """Have its client remove what it keeps of an allocation that has ended (its folder and logs)."""

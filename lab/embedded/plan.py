@@ -16,11 +16,18 @@ from pathlib import Path
 from lab.errors import UsageError
 from lab.inventory import Commands, Consul, Inventory, Node, Nomad, Overlay, Power, Runner, Ssh
 from lab.overlays import IN_LABS, OVERLAYS
+from lab.overlays.weave import WeaveProxy
+from lab.overlays.weave_launch import PROXY_SOCKET
 from lab.programs import find_program
 
 from . import foreign
 
 SV = "sv -w 20 {action} /etc/flatnet/service/{service}"
+ENGINE_SOCKET = "unix:///run/docker.sock"
+MOVE_NOMAD = "sed -i 's#{old}#{new}#g' /run/flatnet/nomad.json /etc/flatnet/service/nomad/run && " + SV.format(
+    action="restart", service="nomad"
+)
+"""Has a node's Nomad use another socket of Docker."""
 MOST_NODES = 20
 CONSUL_SERVERS = 3
 NOMAD_SERVERS = 3
@@ -101,12 +108,18 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
         stop_consul=SV.format(action="stop", service="consul"),
         start_consul=SV.format(action="start", service="consul"),
     )
+    if nomad is not None and issubclass(OVERLAYS[spec.overlay], WeaveProxy):
+        ways = {
+            "nomad_by_engine": MOVE_NOMAD.format(old=PROXY_SOCKET, new=ENGINE_SOCKET),
+            "nomad_by_proxy": MOVE_NOMAD.format(old=ENGINE_SOCKET, new=PROXY_SOCKET),
+        }
+        commands = commands.model_copy(update=ways)
     nodes = tuple(
         Node(
             name=name,
             address=spec.address(index),
             ssh=ssh,
-            docker="unix:///run/docker.sock",
+            docker=ENGINE_SOCKET,
             consul_server=index < CONSUL_SERVERS,
             nomad_server=nomad is not None and index < NOMAD_SERVERS,
             commands=commands,

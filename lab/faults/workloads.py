@@ -5,6 +5,8 @@ from __future__ import annotations
 from .model import Action, Fault, Plan, Site
 
 PROXY_PORT = 5301
+OF_NOMAD = "com.hashicorp.nomad.alloc_id"
+"""Label of the containers of Nomad's tasks (Nomad documentation: Docker driver)."""
 
 
 def _registrations(mode: str) -> Plan:
@@ -25,7 +27,43 @@ def _registrations(mode: str) -> Plan:
     return plan
 
 
+def _placed(other: str | None, asked: int) -> Plan:
+    """Plan of a driver that puts tasks of one subnet (by its place) into another Docker network; None: subnet a's."""
+
+    def plan(site: Site) -> list[Action]:
+        networks = [site.overlay.network_of(subnet) for subnet in site.subnets]
+        arguments = ("place", other or networks[0], networks[asked], OF_NOMAD)
+        return site.daemon("containers", "containers.py", *arguments)
+
+    return plan
+
+
 FAULTS = (
+    Fault(
+        "job-off-the-overlay",
+        "Nomad's Docker driver starts a job's task on Docker's default bridge, and not in the job's network.",
+        "https://github.com/hashicorp/nomad/issues/196",
+        _placed("bridge", 0),
+        must_fail=("JOB-1", "JOB-3"),
+        may_fail=("JOB-2", "JOB-4", "JOB-6"),
+        needs_nomad=True,
+    ),
+    Fault(
+        "job-in-another-subnet",
+        "A job asks for a subnet, and its task gets an address in the default one.",
+        "https://github.com/weaveworks/weave/issues/2420",
+        _placed(None, 1),
+        must_fail=("JOB-3",),
+        needs_nomad=True,
+    ),
+    Fault(
+        "job-not-registered-again",
+        "Nomad restarts a task that died, and does not register it in Consul again.",
+        "https://github.com/hashicorp/nomad/issues/13802",
+        _registrations("once"),
+        must_fail=("JOB-6",),
+        needs_nomad=True,
+    ),
     Fault(
         "job-registered-at-node",
         "Nomad registers a task under its node's address, because it does not learn the address on the network.",

@@ -92,6 +92,16 @@ class Commands(_Strict):
     start_docker: str = "systemctl start docker"
     stop_consul: str = "systemctl stop consul"
     start_consul: str = "systemctl start consul"
+    nomad_by_engine: str | None = None
+    """Has the node's Nomad use the engine's own socket; None: whatever it uses stays."""
+    nomad_by_proxy: str | None = None
+    """Has it use the socket of Weave's proxy."""
+
+    @model_validator(mode="after")
+    def _both_ways(self) -> Self:
+        if (self.nomad_by_engine is None) != (self.nomad_by_proxy is None):
+            raise ValueError("nomad_by_engine and nomad_by_proxy belong together; write both, or neither")
+        return self
 
 
 class Power(_Strict):

@@ -24,6 +24,10 @@ MIN_MTU = 68
 """The smallest MTU of an IPv4 link, bytes (RFC 791)."""
 
 
+class NoAddress(HarnessError):
+    """A container has no address in the subnet that it was made for."""
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What the overlay declares that it can do: the facts `overlay.*` in the applicability of requirements."""
@@ -157,13 +161,13 @@ class Overlay(ABC):
     def address_of(self, node: NodeAccess, details: Mapping[str, Any], subnet: str) -> IPv4Address:
         """A container's overlay address according to Docker, or to the overlay where Docker does not know it.
 
-        `details`: what `docker inspect` says of the container on `node`. Raises HarnessError when there is none.
+        `details`: what `docker inspect` says of the container on `node`. Raises NoAddress when there is none.
         """
         networks = details["NetworkSettings"]["Networks"]
         entry = networks.get(self.network_of(subnet)) or {}
         if not entry.get("IPAddress"):
             name = details["Name"].lstrip("/")
-            raise HarnessError(
+            raise NoAddress(
                 f"container {name} on {node.name}: Docker has no address for it in {self.network_of(subnet)}"
             )
         address = ip_address(entry["IPAddress"])

@@ -12,17 +12,21 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import docker
+
+from lab.access.shell import CommandFailed, CommandResult
 from lab.inventory import Node
 from lab.programs import cache
 
 from ..errors import HarnessError
 from ..waiting import wait_for
-from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
+from .base import MIN_MTU, Capabilities, Link, NoAddress, Overlay, Peer
 from .options import Option
+from .weave_launch import CONTAINER, PROXY_SOCKET, Launch, Unreadable, read_launch
 
 if TYPE_CHECKING:
     from lab.access.cluster import ClusterAccess, NodeAccess
@@ -46,6 +50,13 @@ except urllib.error.HTTPError as error:
 except OSError as error:
     sys.exit("Weave does not answer: %s" % error)
 """
+_KEEP_LOG = f"""\
+ended=$(docker container ls -aq --filter name='^/{CONTAINER}$' --filter status=exited --filter status=restarting \
+    --filter status=created --filter status=dead)
+[ -n "$ended" ] || exit 0
+if [ -d /run/flatnet/log ]; then docker logs {CONTAINER} >/run/flatnet/log/{CONTAINER}.log 2>&1; fi
+docker logs --tail 5 {CONTAINER} 2>&1"""
+"""Prints the last lines of a router that has ended; a lab keeps the whole log with those of its nodes' daemons."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,15 @@ def script() -> Path:
 def _last_line(error: HarnessError) -> str:
     """What a failed command wrote last, which is where it says why it failed."""
     return str(error).splitlines()[-1]
+
+
+def launch_failure(errors: str, log: str) -> str:
+    """Why a launch failed, one line. `log`: of a router that has ended, else empty; `errors`: what the script wrote."""
+    for text, rest in ((log, f"; `docker logs {CONTAINER}` on the node has the rest"), (errors, "")):
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if lines:
+            return lines[-1] + rest
+    return "it ended without a word"
 
 
 class Weave(Overlay):
@@ -150,23 +170,66 @@ class Weave(Overlay):
 
     def _launch(self, node: NodeAccess) -> None:
         index = [peer.name for peer in self.inventory.nodes].index(node.name)
-        self._weave(
-            node,
-            "launch",
+        arguments = (
             "--no-dns",
             f"--name=00:00:00:00:00:{index + 1:02x}",
             f"--ipalloc-range={self.inventory.overlay.span}",
             f"--ipalloc-default-subnet={self.subnets[self.inventory.default_subnet]}",
-            *(str(peer.address) for peer in self.inventory.nodes if peer.name != node.name),
         )
+        peers = tuple(str(peer.address) for peer in self.inventory.nodes if peer.name != node.name)
+        self._launch_as(node, Launch(arguments, peers, {}, f"weaveworks/weave:{VERSION}"))
 
-    def reset(self, node: NodeAccess) -> None:
-        """Remove Weave from the node, with its bridge and its allocations; `relaunch` brings it back."""
-        self._weave(node, "reset")
+    def _launch_as(self, node: NodeAccess, launch: Launch) -> None:
+        """Launch the router. Raises HarnessError with the last line of its log, which stays on the node."""
+        done = self._run_with(node, launch, "launch", *launch.arguments, *launch.peers)
+        if done.exit_status != 0:
+            log = node.run(_KEEP_LOG, check=False).stdout
+            raise HarnessError(f"node {node.name}: weave launch: {launch_failure(done.stderr, log)}")
 
-    def relaunch(self, cluster: ClusterAccess) -> None:
-        """Launch Weave on every node again after a reset."""
-        cluster.each(self._launch)
+    def _run_with(self, node: NodeAccess, launch: Launch, *words: str) -> CommandResult:
+        """Run Weave's script with a launch's variables, by standard input: a password is in no list of processes."""
+        exports = [f"export {name}={shlex.quote(value)}" for name, value in launch.environment.items()]
+        script = "\n".join([*exports, f"{self.option('command', 'weave')} {shlex.join(words)}"])
+        return node.run(["sh", "-s"], stdin=script, timeout_s=COMMAND_TIMEOUT_S, check=False)
+
+    def how_launched(self, node: NodeAccess) -> Launch:
+        """How the router that runs on the node was launched. Raises Unreadable, and HarnessError without an answer."""
+        try:
+            container = node.docker.containers.get(CONTAINER).attrs
+            image = node.docker.images.get(container["Image"]).attrs
+        except docker.errors.NotFound:
+            raise Unreadable(f"its engine has no container {CONTAINER}") from None
+        except docker.errors.DockerException as error:
+            raise HarnessError(f"node {node.name}: Docker: {error}") from None
+        targets = self.report(node)["Router"]["Targets"] or ()
+        return read_launch(container, image["Config"]["Env"] or (), targets)
+
+    def allocation(self, node: NodeAccess) -> tuple[IPv4Network, IPv4Network]:
+        """(the range that the node's router gives addresses of, its default subnet)."""
+        addresses = self.report(node)["IPAM"]
+        return IPv4Network(addresses["Range"]), IPv4Network(addresses["DefaultSubnet"])
+
+    def attached(self, node: NodeAccess) -> list[str]:
+        """Ids of the running containers on the node that have an address of Weave, by plugin or by proxy."""
+        running = {container.id for container in node.docker.containers.list(ignore_removed=True)}
+        found = {entry["containerid"] for entry in json.loads(self._http_get(node, "/ip"))["owned"] or ()}
+        for network in node.docker.networks.list(filters={"driver": "weavemesh"}):
+            network.reload()
+            found |= set(network.attrs.get("Containers") or ())
+        return sorted(found & running)
+
+    def reset(self, node: NodeAccess, launch: Launch) -> None:
+        """Remove Weave from the node, with its bridge and its allocations; `launch`: how it runs now, or last ran.
+
+        Raises HarnessError when the script fails.
+        """
+        done = self._run_with(node, launch, "reset", "--force")
+        if done.exit_status != 0:
+            raise HarnessError(f"node {node.name}: weave reset: {launch_failure(done.stderr, '')}")
+
+    def relaunch(self, cluster: ClusterAccess, launches: Mapping[str, Launch]) -> None:
+        """Launch Weave on every node again after a reset; `launches`: {node: how}."""
+        cluster.each(lambda node: self._launch_as(node, launches[node.name]))
         cluster.each(self._wait_until_connected)
 
     def _wait_until_connected(self, node: NodeAccess) -> None:
@@ -278,7 +341,7 @@ class WeaveProxy(Weave):
         return None
 
     def endpoint(self, node: Node) -> str:
-        return "unix:///var/run/weave/weave.sock"
+        return PROXY_SOCKET
 
     def attach(self, subnet: str) -> dict[str, Any]:
         return {"environment": {"WEAVE_CIDR": f"net:{self.subnets[subnet]}"}}
@@ -290,13 +353,13 @@ class WeaveProxy(Weave):
         """The address according to Weave: Docker knows only the container's address on docker0."""
         try:
             found = self._http_get(node, f"/ip/{details['Id']}/{self.subnets[subnet]}").split()
-        except HarnessError as error:
+        except CommandFailed as error:
             found, reason = [], _last_line(error)
         else:
             reason = "it has none there"
         if not found:
             name = details["Name"].lstrip("/")
-            raise HarnessError(
+            raise NoAddress(
                 f"container {name} on {node.name}: Weave has no address for it in {self.subnets[subnet]}: {reason}"
             )
         return IPv4Interface(found[0]).ip

@@ -16,11 +16,12 @@ from fixtures.workloads.placement import Attachment, Job, elsewhere, misplaced
 
 
 @requirement("JOB-1")
-def test_tasks_have_overlay_addresses_one_per_node(tasks: list[Container], job: Job, cluster: Cluster) -> None:
+def test_tasks_have_overlay_addresses_one_per_node(job: Job, scheduler: Scheduler, cluster: Cluster) -> None:
     """Tasks of a job are on the overlay, and no node has two of them while another has none.
 
     Expected: one running task per node, each with an address of the subnet, all different.
     """
+    tasks = scheduler.wait_until_placed(job)
     nodes = {task.node.name for task in tasks}
     assert nodes == set(cluster.nodes), f"{job} has tasks on {sorted(nodes)}, not on every node: {tasks}"
     addresses = {task.label: task.address for task in tasks}
@@ -70,7 +71,8 @@ def test_a_job_gets_the_subnet_it_asks_for(
 
     Expected: every task's address lies in that subnet.
     """
-    tasks = scheduler.wait_until_placed(submit(attachment, subnet))
+    job = submit(attachment, subnet)
+    tasks = scheduler.wait_until_placed(job)
     wrong = elsewhere(tasks, subnet, cluster.inventory.overlay.subnets)
     assert not wrong, "\n".join(wrong)
 
@@ -105,7 +107,7 @@ def test_stopping_the_job_removes_its_name(
     Expected: while it runs its name exists; after it was stopped, every node gets NXDOMAIN.
     """
     job = submit(attachment, cluster.subnets[0])
-    scheduler.wait_until_placed(job)
+    scheduler.wait_until_running(job)
     askers: list[Party] = [*cluster.nodes.values()]
     name = f"{job.service}.service.{resolver.domain}"
 
@@ -136,7 +138,7 @@ def test_a_killed_task_is_replaced_and_the_name_follows(
     addresses are again those of all tasks, each answered by its task.
     """
     job = submit(attachment, cluster.subnets[0])
-    before = scheduler.wait_until_placed(job)
+    before = scheduler.placed(job)
     killed, *others = before
     killed.handle.kill("SIGKILL")
     ids_before = {task.id for task in before}

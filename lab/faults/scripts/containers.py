@@ -3,6 +3,7 @@
 move NETWORK OFFSET         its address becomes another one than Docker says
 add NETWORK ADDRESS PREFIX  it gets one address more, the next free one from ADDRESS on
 connect SIDE NETWORK...     it gets an interface on the Docker network SIDE
+place OTHER NETWORK LABEL   if it has the label, it gets an interface on the Docker network OTHER instead
 """
 
 from __future__ import annotations
@@ -76,14 +77,23 @@ def connect(details: Details, side: str) -> None:
         DONE[details["Id"]] = lambda: run("docker", "network", "disconnect", "-f", side, details["Id"])
 
 
+def place(details: Details, other: str, network: str) -> None:
+    """Take it out of its network, and put it into another one. It stays there: a task does not live long."""
+    run("docker", "network", "disconnect", "-f", network, details["Id"])
+    run("docker", "network", "connect", other, details["Id"])
+    DONE[details["Id"]] = lambda: None
+
+
 def handle(container: str, mode: str, arguments: list[str]) -> None:
-    """Change a container that has just started, if it is in the network."""
+    """Change a container that has just started (to be placed: been created), if it is in the network."""
     found = json.loads(run("docker", "inspect", container) or "[]")
-    if not found or not found[0]["State"].get("Pid") or found[0]["Id"] in DONE:
+    if not found or found[0]["Id"] in DONE or not (mode == "place" or found[0]["State"].get("Pid")):
         return
     networks = found[0]["NetworkSettings"]["Networks"]
     if mode == "connect" and set(networks) & set(arguments[1:]):
         connect(found[0], arguments[0])
+    elif mode == "place" and arguments[1] in networks and arguments[2] in found[0]["Config"]["Labels"]:
+        place(found[0], *arguments[:2])
     elif mode == "move" and arguments[0] in networks:
         move(found[0], *arguments)
     elif mode == "add" and arguments[0] in networks:
@@ -98,7 +108,8 @@ def leave(*_: object) -> None:
 def main(mode: str, arguments: list[str]) -> None:
     """Change the containers that run, and then each one that starts, until SIGTERM."""
     signal.signal(signal.SIGTERM, leave)
-    words = ["docker", "events", "--filter", "type=container", "--filter", "event=start", "--format", "{{.ID}}"]
+    event = "create" if mode == "place" else "start"  # a task is registered with what it has when it starts
+    words = ["docker", "events", "--filter", "type=container", "--filter", f"event={event}", "--format", "{{.ID}}"]
     events = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert events.stdout is not None
     try:

@@ -1,6 +1,6 @@
 """Runs on a lab's node, between Nomad and the node's Consul agent, and spoils what is registered.
 
-registrations.py MODE PORT NODE_ADDRESS CONSUL_PORT; modes: node-address, kept.
+registrations.py MODE PORT NODE_ADDRESS CONSUL_PORT; modes: node-address, kept, once.
 The packet filter redirects local connections for Consul's HTTP port to PORT. What this program sends to
 Consul itself carries MARK, and is not redirected.
 """
@@ -12,7 +12,7 @@ import json
 import socket
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 MARK = 0xFA17
 SO_MARK = 36
@@ -45,6 +45,19 @@ def swallowed(path: str, body: bytes) -> bool:
     return path.startswith(DEREGISTER + OF_NOMAD)
 
 
+def again(path: str, body: bytes, known: set[str]) -> bool:
+    """Whether a request registers a task's service that was registered before; `known`: the ids of those, extended."""
+    if path != SERVICE:
+        return False
+    service = str(json.loads(body).get("ID", ""))
+    if not service.startswith(OF_NOMAD):
+        return False
+    if service in known:
+        return True
+    known.add(service)
+    return False
+
+
 class Marked(http.client.HTTPConnection):
     """A connection to Consul itself."""
 
@@ -62,12 +75,14 @@ class Proxy(BaseHTTPRequestHandler):
     mode = ""
     node_address = ""
     consul_port = 8500
+    known: ClassVar[set[str]] = set()
+    """Ids of the services of tasks that were registered."""
 
     def forward(self) -> None:
         """Answer one request, as Consul does or as the mode wants it."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.partition("?")[0]
-        if self.mode == "kept" and swallowed(path, body):
+        if (self.mode == "kept" and swallowed(path, body)) or (self.mode == "once" and again(path, body, self.known)):
             self.answer(200, {}, b"")
             return
         if self.mode == "node-address":

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.faults.scripts.registrations import CHECK, DEREGISTER, SERVICE, at_the_node, swallowed
+from lab.faults.scripts.registrations import CHECK, DEREGISTER, SERVICE, again, at_the_node, swallowed
 
 TASK = "_nomad-task-1f0c-group-httpbackend-httpbackend-8081"
 NODE = "192.168.56.4"
@@ -53,3 +53,14 @@ def test_any_other_request_is_passed_on_as_it_is(path: str, sent: bytes) -> None
 )
 def test_deregistrations_and_checks_of_tasks_are_swallowed(path: str, sent: bytes, expected: bool) -> None:
     assert swallowed(path, sent) is expected
+
+
+def test_only_a_tasks_second_registration_is_swallowed() -> None:
+    known: set[str] = set()
+    other = body(ID=f"{TASK}-2")
+    assert not again(SERVICE, body(ID=TASK), known)
+    assert again(SERVICE, body(ID=TASK, Address="10.32.0.9"), known)
+    assert not again(SERVICE, other, known)
+    for path, sent in ((SERVICE, body(ID="web-1")), (CHECK, body(ID=TASK)), (DEREGISTER + TASK, b"")):
+        assert not again(path, sent, known)
+        assert not again(path, sent, known)

@@ -9,9 +9,20 @@ from typing import Any
 
 import pytest
 
-from fixtures.workloads.placement import ATTACHMENTS, Attachment, Job, Subnet, attachments, elsewhere, outside, prepare
+from fixtures.workloads.placement import (
+    ATTACHMENTS,
+    Attachment,
+    Job,
+    Subnet,
+    addresses_of,
+    attachments,
+    describe_stray,
+    elsewhere,
+    prepare,
+)
 from lab.inventory import Inventory
 
+SUBNETS = {"a": IPv4Network("10.32.0.0/24"), "b": IPv4Network("10.32.1.0/24")}
 DEFAULT = Subnet("flatnet-a", "10.32.0.0/24", default=True)
 SECOND = Subnet("flatnet-b", "10.32.1.0/24", default=False)
 
@@ -109,14 +120,17 @@ class Task:
 
 
 def test_a_task_in_another_subnet_than_it_asked_for_is_told() -> None:
-    subnets = {"a": IPv4Network("10.32.0.0/24"), "b": IPv4Network("10.32.1.0/24")}
-    tasks = [Task("u1/x", "10.32.1.7"), Task("u1/b1", "10.32.0.70"), Task("u2/y", "172.17.0.2")]
-    assert elsewhere(tasks, "b", subnets) == [
-        "u1/b1 asked for subnet b (10.32.1.0/24) and got 10.32.0.70 of subnet a",
-        "u2/y asked for subnet b (10.32.1.0/24) and got 172.17.0.2 of no subnet",
-    ]
-
-
-def test_tasks_outside_their_subnet_are_told() -> None:
     tasks = [Task("u1/x", "10.32.0.4"), Task("u2/x", "10.32.1.4")]
-    assert outside(tasks, IPv4Network("10.32.0.0/24")) == ["u2/x has 10.32.1.4, which is not in 10.32.0.0/24"]
+    assert elsewhere(tasks, "a", SUBNETS) == ["u2/x asked for subnet a (10.32.0.0/24) and got 10.32.1.4 of subnet b"]
+
+
+def test_what_a_container_got_instead_of_its_subnet_is_told_plainly() -> None:
+    asked = "u1/b1 asked for subnet b (10.32.1.0/24) and got"
+    assert describe_stray("u1/b1", "b", SUBNETS, ["10.32.0.70"]) == f"{asked} 10.32.0.70 of subnet a"
+    assert describe_stray("u1/b1", "b", SUBNETS, ["172.17.0.2"]) == f"{asked} 172.17.0.2 of no subnet"
+    assert describe_stray("u1/b1", "b", SUBNETS, []) == f"{asked} no address"
+
+
+def test_a_containers_addresses_are_those_that_docker_knows() -> None:
+    networks = {"flatnet-a": {"IPAddress": "10.32.0.4"}, "bridge": {"IPAddress": "172.17.0.2"}, "none": {}}
+    assert addresses_of({"NetworkSettings": {"Networks": networks}}) == ["172.17.0.2", "10.32.0.4"]

@@ -1,0 +1,96 @@
+"""Parts of the kernel that overlays need and that a machine may lack: each is tried, since a list may be wrong."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .preflight import Finding
+
+GENERIC = 16
+"""NETLINK_GENERIC, and the number of its controller (linux/netlink.h, linux/genetlink.h)."""
+GET_FAMILY, FAMILY_NAME = 3, 2
+REQUEST, ERROR = 1, 2
+TRY_LINK = "ip link add flatnet0 type {kind}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A kernel module, what needs it, and what happens where it is missing."""
+
+    module: str
+    needed_by: str
+    without: str
+    has: Callable[[], bool]
+
+
+def has_link(kind: str) -> bool:
+    """Whether the kernel makes links of a kind; tried in a network namespace of its own, which ends with the trial."""
+    words = ["unshare", "--net", "--", *TRY_LINK.format(kind=kind).split()]
+    if kind == "vxlan":
+        words += ["id", "1", "dstport", "4789"]
+    return subprocess.run(words, capture_output=True, check=False, timeout=10).returncode == 0
+
+
+def has_family(name: str) -> bool:
+    """Whether the kernel has a family of generic netlink, such as `ovs_datapath` of openvswitch (genetlink(7)).
+
+    Being asked for one, the kernel loads its module if there is one.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, GENERIC) as asked:
+        asked.settimeout(5.0)
+        asked.bind((0, 0))
+        asked.sendall(family_request(name))
+        return not refused(asked.recv(65536))
+
+
+def family_request(name: str) -> bytes:
+    """The message that asks generic netlink's controller for a family."""
+    text = name.encode() + b"\0"
+    attribute = struct.pack("=HH", 4 + len(text), FAMILY_NAME) + text + b"\0" * (-len(text) % 4)
+    body = struct.pack("=BBH", GET_FAMILY, 1, 0) + attribute
+    return struct.pack("=IHHII", 16 + len(body), GENERIC, REQUEST, 1, 0) + body
+
+
+def refused(reply: bytes) -> bool:
+    """Whether a reply of netlink is an error. Raises ValueError for what is too short for one."""
+    if len(reply) < 20:
+        raise ValueError(f"netlink answered {reply!r}")
+    kind = struct.unpack_from("=H", reply, 4)[0]
+    return bool(kind == ERROR and struct.unpack_from("=i", reply, 16)[0] != 0)
+
+
+PARTS = (
+    Part(
+        "vxlan",
+        "overlays vxlan and swarm, and Weave's fast datapath",
+        "no lab with vxlan or swarm",
+        lambda: has_link("vxlan"),
+    ),
+    Part(
+        "dummy",
+        "Weave's launch, which gives its bridge an MTU by a link of this kind",
+        "Weave Net 2.8.1 as released does not launch (creating dummy interface: operation not supported)",
+        lambda: has_link("dummy"),
+    ),
+    Part(
+        "openvswitch",
+        "Weave's fast datapath",
+        "Weave falls back to sleeve, which is slower, and whose containers have an MTU of 65535",
+        lambda: has_family("ovs_datapath"),
+    ),
+)
+
+
+def examine_kernel() -> list[Finding]:
+    """Try every part; none is fatal, as a lab has one overlay only. Links can be tried by root only."""
+    if os.geteuid() != 0:
+        return [Finding("kernel: vxlan, dummy, openvswitch", False, "not tried, which takes root", fatal=False)]
+    return [
+        Finding(f"kernel: {part.module} (for {part.needed_by})", part.has(), part.without, fatal=False)
+        for part in PARTS
+    ]
