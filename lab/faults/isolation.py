@@ -128,7 +128,7 @@ FAULTS = (
         "https://github.com/weaveworks/weave/issues/354",
         _multicast_cable,
         must_fail=("ISO-3",),
-        blames=("{node}", r"224\.0\.0\.251"),
+        blames=("of another subnet|in another subnet|received", r"224\.0\.0\.251"),
     ),
     Fault(
         "side-bridge",
@@ -172,6 +172,6 @@ FAULTS = (
         "https://github.com/kubernetes/kubernetes/issues/91507",
         _ipv6_cable,
         must_fail=("ISO-6",),
-        blames=("{node}", "ICMPv6|fe80|ff02"),
+        blames=("went through|reached", "ICMPv6|fe80|ff02"),
     ),
 )
