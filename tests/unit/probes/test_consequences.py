@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.probes.consequences import BROKEN, REPEATED, excuse, judged_by, own_failures
-from fixtures.probes.delivery import Delivery, Edge, Transport
+from fixtures.probes.consequences import BROKEN, REPEATED, beside, excuse, judged_by, own_failures
+from fixtures.probes.delivery import Delivery, Edge, Endpoint, Transport
 from reports.model import NotProved
-from tests.unit.probes.canned import good
+from tests.unit.probes.canned import A, B, good
 
 ANSWERED = good(Transport.TCP).judged()
 LOST = replace(good(Transport.TCP).undelivered().judged(), edge=ANSWERED.edge)
@@ -67,3 +67,28 @@ def test_the_requirement_that_judges_an_edge_is_named() -> None:
     assert judged_by(EDGE) == "NET-1"
     assert judged_by(Edge(node, container, Transport.ICMP)) == "HOST-2"
     assert judged_by(Edge(container, node, Transport.ICMP)) == "HOST-4"
+
+
+# -- what a node's edge is compared with -----------------------------------------------------
+
+NODE_1, NODE_2 = Endpoint("u1", "u1", None, "192.168.56.3"), Endpoint("u2", "u2", None, "192.168.56.4")
+B1 = Endpoint("u1/b1", "u1", "/proc/15/ns/net", "10.32.1.11")
+RESIDENTS = [(B1, "b"), (A, "a"), (B, "a")]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "ends"),
+    [
+        (NODE_1, B, (A, B)),
+        (B, NODE_1, (B, A)),
+        (NODE_2, A, (B, A)),
+        (NODE_2, B, None),
+        (NODE_2, B1, None),
+    ],
+    ids=["from a node", "to a node", "from another node", "its only container", "no container of that subnet"],
+)
+def test_a_container_of_the_node_and_of_the_same_subnet_stands_for_the_node(
+    source: Endpoint, destination: Endpoint, ends: tuple[Endpoint, Endpoint] | None
+) -> None:
+    found = beside(Edge(source, destination, Transport.UDP), RESIDENTS)
+    assert found == (Edge(*ends, Transport.UDP) if ends else None)
