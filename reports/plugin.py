@@ -32,7 +32,7 @@ from .terminal import print_requirements, print_verdict
 from .verdict import EXIT_OK, EXIT_UNUSABLE, Ended, decide
 from .writers import Writers
 
-LONGEST_REASON = 300
+LONGEST_REASON = 480
 """Characters of an exception's first line that are kept as the reason of an outcome."""
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from ..overlays.vxlan import UDP_PORT
-from .expose import NAMES
 from .model import ANY_OVERLAY, Action, Fault, Site
-from .path import UNREACHED
 
 
 def _peer_missing(site: Site) -> list[Action]:
@@ -86,7 +84,8 @@ FAULTS = (
         "https://github.com/moby/moby/issues/52661",
         _peer_missing,
         must_fail=("CP-1",),
-        may_fail=tuple(UNREACHED),
+        may_fail=("NET-1", "ISO-2", "NET-5", "HOST-2"),
+        blames=("{node} sees {peer}", "flood list"),
     ),
     Fault(
         "two-peers-one-identity",
@@ -94,7 +93,7 @@ FAULTS = (
         "https://github.com/weaveworks/weave/issues/2427",
         _twin,
         must_fail=("CP-4",),
-        kind=("share",),
+        blames=("{node}", "share", "machine-id"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -102,9 +101,8 @@ FAULTS = (
         "A reload of kernel settings switched forwarding off.",
         "https://github.com/NixOS/nixpkgs/issues/118656",
         _no_forward,
-        must_fail=("CP-5",),
-        may_fail=("HOST-2", "HOST-3", "HOST-4", "PATH-1", *NAMES),
-        kind=("ip_forward",),
+        must_fail=("CP-5", "HOST-4"),
+        blames=("{node}", "ip_forward"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -113,16 +111,15 @@ FAULTS = (
         "https://github.com/containers/netavark/pull/962",
         _strict,
         must_fail=("HOST-4",),
-        may_fail=("HOST-2", "HOST-3", "PATH-1", "CP-5", *NAMES),
+        blames=("{node}", "rp_filter|lost"),
     ),
     Fault(
         "nft-legacy-contradiction",
         "One packet filter back end accepts the overlay's packets, the other one drops them.",
         "https://github.com/kubernetes/kubernetes/issues/71305",
         _contradiction,
-        must_fail=("CP-5",),
-        may_fail=("HOST-2", "HOST-3", "HOST-4", "PATH-1", *NAMES),
-        kind=("drops",),
+        must_fail=("CP-5", "HOST-4"),
+        blames=("{node}", "drops"),
     ),
     Fault(
         "nomad-client-ineligible",
@@ -132,7 +129,7 @@ FAULTS = (
         must_fail=("CP-3",),
         may_fail=("JOB-1", "JOB-3", "JOB-6"),
         needs_nomad=True,
-        kind=("ineligible",),
+        blames=("{node}", "ineligible"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -141,6 +138,6 @@ FAULTS = (
         "https://man7.org/linux/man-pages/man8/ip-link.8.html",
         _table_full,
         must_fail=("CP-6",),
-        kind=("FDB",),
+        blames=("{node}", "FDB of vx-"),
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lab.images import DEMO_PORT
+
 from .expose import NAMES
 from .model import ANY_OVERLAY, Action, Fault, Plan, Site, Where
 
@@ -78,7 +80,29 @@ def _proxy(mode: str) -> Plan:
 
 
 def _tcp_53(site: Site) -> list[Action]:
-    return [site.table("chain input { type filter hook input priority filter - 10;\ntcp dport 53 drop\n}")]
+    return [site.table("chain input { type filter hook input priority filter - 10;\ntcp dport 53 counter drop\n}")]
+
+
+def _own_server_only(site: Site) -> list[Action]:
+    """Nobody on the node asks another server than the node's own."""
+    own = f"{{ {site.node.address}, 127.0.0.0/8 }}"
+    rule = f"ip daddr != {own} meta l4proto {{ tcp, udp }} th dport 53 counter drop"
+    chains = "\n".join(
+        f"chain {hook} {{ type filter hook {hook} priority filter - 10;\n{rule}\n}}" for hook in ("output", "forward")
+    )
+    return [site.table(chains)]
+
+
+def _checks_dropped(site: Site) -> list[Action]:
+    rule = f"ip daddr {site.range} tcp dport {DEMO_PORT} counter drop"
+    return [site.table(f"chain output {{ type filter hook output priority filter - 10;\n{rule}\n}}")]
+
+
+def _port_taken_over(site: Site) -> list[Action]:
+    """Deliver what containers send to the service's port, whichever container it is for, to the node's first one."""
+    first = site.overlay.slice_of(site.subnets[0], site.index)[0]
+    rule = f"PREROUTING -s {site.range} -d {site.range} -p tcp --dport {DEMO_PORT} -j DNAT --to-destination {first}"
+    return site.iptables(rule, table="nat")
 
 
 def _server_dead(site: Site) -> list[Action]:
@@ -89,7 +113,7 @@ def _server_dead(site: Site) -> list[Action]:
 
 def _no_leader(site: Site) -> list[Action]:
     """Every server drops the others' raft traffic; gossip, names and HTTP go on."""
-    chain = "chain input { type filter hook input priority filter - 10;\niif != lo tcp dport 8300 drop\n}"
+    chain = "chain input { type filter hook input priority filter - 10;\niif != lo tcp dport 8300 counter drop\n}"
     closed = [site.table(chain, node=node) for node in site.cluster.nodes.values()]
     # Injected when the leader has lost its followers. Undone in reverse order, so healed when there is a leader again.
     leads_again = Action(site.node.name, "true", consul_ready(site))
@@ -104,6 +128,7 @@ FAULTS = (
         "https://github.com/hashicorp/nomad/issues/3599",
         registered("flatnet-fault-node", "node", 8081),
         must_fail=("DNS-1",),
+        blames=("{node}", "8081", "flatnet-fault-node"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -112,7 +137,7 @@ FAULTS = (
         "https://github.com/hashicorp/nomad/issues/810",
         registered("flatnet-fault-stale", "gone", 8081),
         must_fail=("DNS-1", "EXT-3"),
-        kind=("no container",),
+        blames=("{node}", "flatnet-fault-stale", "no container|nobody|gone"),
     ),
     Fault(
         "wrong-port",
@@ -120,8 +145,7 @@ FAULTS = (
         "https://github.com/TritonDataCenter/containerpilot/issues/215",
         _proxy("port"),
         must_fail=("DNS-4",),
-        may_fail=("DNS-7", "DNS-8", "DNS-9"),
-        kind=("SRV",),
+        blames=("{node}", "SRV"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -130,7 +154,8 @@ FAULTS = (
         "https://github.com/hashicorp/consul/issues/3345",
         _proxy("missing"),
         must_fail=("DNS-1",),
-        may_fail=_but("DNS-1"),
+        may_fail=("DNS-3", "DNS-6", "DNS-7", "DNS-8", "DNS-9"),
+        blames=("{node}", "misses the passing instances"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -139,7 +164,8 @@ FAULTS = (
         "https://github.com/hashicorp/consul/issues/9286",
         _proxy("critical"),
         must_fail=("DNS-3",),
-        may_fail=("DNS-1", "DNS-2", "DNS-5", "DNS-6", "DNS-8", "DNS-9"),
+        may_fail=("DNS-1",),
+        blames=("{node}", "without a passing instance|gets addresses"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -148,8 +174,8 @@ FAULTS = (
         "https://github.com/kubernetes/kubernetes/issues/62628",
         _proxy("delay"),
         must_fail=("DNS-1",),
-        may_fail=_but("DNS-1"),
-        kind=("no answer",),
+        may_fail=_but("DNS-1", "DNS-12"),
+        blames=("{node}", "no answer"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -158,7 +184,7 @@ FAULTS = (
         "https://github.com/hashicorp/consul/issues/7524",
         _proxy("garbage"),
         must_fail=("DNS-5",),
-        kind=("AAAA",),
+        blames=("{node}", "AAAA", "fd00:"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -167,8 +193,71 @@ FAULTS = (
         "https://github.com/coredns/coredns/issues/844",
         _tcp_53,
         must_fail=("DNS-8",),
+        blames=("{node}", "tcp"),
         may_fail=("DNS-9",),
-        kind=("tcp",),
+        overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "port-taken-over",
+        "A published port's rule takes over what was sent to that port of any container.",
+        "https://github.com/cloudnativelabs/kube-router/issues/612",
+        _port_taken_over,
+        must_fail=("DNS-2",),
+        blames=("{container}", "instead of", "8081"),
+        may_fail=("NET-5",),
+    ),
+    Fault(
+        "answers-remembered",
+        "A cache in front of Consul goes on answering an instance that was deregistered.",
+        "https://github.com/kubernetes/dns/issues/60",
+        _proxy("remembered"),
+        must_fail=("DNS-6",),
+        blames=("{node}", "without a passing instance|gets addresses"),
+        overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "names-case-sensitive",
+        "A name with a capital letter does not exist.",
+        "https://github.com/hashicorp/consul/issues/189",
+        _proxy("capitals"),
+        must_fail=("DNS-7",),
+        blames=("{node}", "NXDOMAIN"),
+        overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "one-server-only",
+        "The node's own server is the only one that can be asked, so that names fail with it.",
+        "https://github.com/hashicorp/consul/issues/228",
+        _own_server_only,
+        must_fail=("DNS-9",),
+        blames=("{node}", "no answer|SERVFAIL|no server"),
+        overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "reverse-zone-missing",
+        "Addresses have no names.",
+        "https://github.com/hashicorp/consul/issues/1669",
+        _proxy("addresses"),
+        must_fail=("DNS-10",),
+        blames=("{node}", "has no name", "NXDOMAIN"),
+        overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "ttl-prolonged",
+        "A cache in front of Consul gives its answers a longer life than Consul is configured to.",
+        "https://github.com/systemd/systemd/issues/6945",
+        _proxy("ttl"),
+        must_fail=("DNS-11",),
+        blames=("{node}", r"TTL 300|TTL 3\d\d"),
+        overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "checks-dropped",
+        "A firewall on the node drops the health checks that its Consul agent sends to containers.",
+        "https://github.com/gliderlabs/docker-consul/issues/41",
+        _checks_dropped,
+        must_fail=("DNS-12",),
+        blames=("Consul on {node}", "arrive at nothing"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -177,6 +266,7 @@ FAULTS = (
         "https://github.com/hashicorp/consul/issues/1554",
         _server_dead,
         must_fail=("CP-2",),
+        blames=("{node}", "refused|does not run"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -186,8 +276,8 @@ FAULTS = (
         _no_leader,
         must_fail=("CP-2",),
         may_fail=("CP-4", *NAMES),
+        blames=("u1|u2|u3", "leader|voters"),
         where=Where.ALL,
-        kind=("leader", "voters"),
         overlays=ANY_OVERLAY,
     ),
 )

@@ -21,7 +21,8 @@ def _masquerade_in(site: Site) -> list[Action]:
     bridges = ", ".join(f'"{site.overlay.bridge(subnet)}"' for subnet in site.subnets)
     chain = (
         "chain after { type nat hook postrouting priority srcnat - 10;\n"
-        f"oifname {{ {bridges} }} fib saddr type local meta l4proto {{ tcp, udp }} masquerade to :40000-40999\n}}"
+        f"oifname {{ {bridges} }} fib saddr type local meta l4proto {{ tcp, udp }} counter "
+        "masquerade to :40000-40999\n}"
     )
     return [site.table(chain)]
 
@@ -83,8 +84,9 @@ FAULTS = (
         "A restart of the network removed the node's route to the containers.",
         "https://github.com/openshift/origin/issues/1089",
         _route_missing,
-        must_fail=("HOST-2",),
-        may_fail=("HOST-3", "HOST-4", "PATH-1", "CP-5", "NET-5", "HOST-5", "ISO-1", *NAMES),
+        must_fail=("HOST-2", "HOST-4"),
+        may_fail=("HOST-5",),
+        blames=("{node}", "HOST|not_sent|unreachable|lost"),
     ),
     Fault(
         "masquerade-towards-containers",
@@ -92,8 +94,7 @@ FAULTS = (
         "https://github.com/flannel-io/flannel/pull/327",
         _masquerade_in,
         must_fail=("HOST-3",),
-        may_fail=("HOST-2", "HOST-4", "DNS-12"),
-        kind=("rewritten",),
+        blames=("{node}", "rewritten", "masquerade"),
     ),
     Fault(
         "open-before-expose",
@@ -102,6 +103,7 @@ FAULTS = (
         _open_before,
         must_fail=("HOST-1",),
         may_fail=("HOST-5",),
+        blames=("{node}", "went through"),
     ),
     Fault(
         "open-to-strangers",
@@ -109,7 +111,7 @@ FAULTS = (
         "https://github.com/moby/moby/issues/45610",
         _strangers,
         must_fail=("HOST-6",),
-        kind=("stranger",),
+        blames=("{node}", "stranger", "went through"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -119,6 +121,6 @@ FAULTS = (
         _hide_leaves_route,
         must_fail=("HOST-5",),
         may_fail=("HOST-1",),
-        kind=("route", "hide"),
+        blames=("{node}", "hide", "route"),
     ),
 )

@@ -191,8 +191,9 @@ class Fault:
     """Overlays that it can act on; ANY_OVERLAY: it does not touch the overlay's own devices."""
     needs_nomad: bool = False
     """It acts on Nomad, so a lab without Nomad cannot have it."""
-    kind: tuple[str, ...] = ()
-    """Words of which a failed requirement's reason has one, when it does not name the place."""
+    blames: tuple[str, ...] = ()
+    """What the reason of a requirement that must fail has to say, as patterns that all have to be found in it: the
+    node, the kind of failure, and the interface, rule, route or entry by which the fault acts (lab.faults.blame)."""
     needs: str = ""
     """A kernel facility without which it cannot be made: a command that tries it, on the node."""
     default_node: int = 1

@@ -5,19 +5,11 @@ from __future__ import annotations
 from lab.access import operations
 
 from ..overlays.vxlan import UDP_PORT
+from .expose import NAMES
 from .model import ANY_OVERLAY, SWITCH, TABLE, Action, Fault, Plan, Site, Where, load_rules
 
 TUNNELLED = ("vxlan", "swarm")
 """Overlays whose tunnel is VXLAN on its usual port."""
-UNREACHED = (
-    "NET-1 NET-2 NET-3 NET-5 NET-7 ISO-2 HOST-2 HOST-3 HOST-4 PATH-1 PATH-2 PATH-3 PATH-4 PATH-5 PATH-6 "
-    "DNS-2 DNS-3 DNS-12 ISO-1 ISO-3 ISO-4 ISO-5 ISO-6 ISO-7 HOST-1 HOST-6 NET-4"
-).split()
-"""Requirements that cannot hold, or cannot be proved, where packets between containers are lost."""
-
-
-def _but(*requirements: str) -> tuple[str, ...]:
-    return tuple(name for name in UNREACHED if name not in requirements)
 
 
 def _forwarded(rule: str) -> Plan:
@@ -41,7 +33,8 @@ def _other_back_end(site: Site) -> list[Action]:
 
 
 def _tunnel_in(site: Site) -> list[Action]:
-    return [site.table(f"chain input {{ type filter hook input priority filter - 10;\nudp dport {UDP_PORT} drop\n}}")]
+    rule = f"udp dport {UDP_PORT} counter drop"
+    return [site.table(f"chain input {{ type filter hook input priority filter - 10;\n{rule}\n}}")]
 
 
 def _tunnel_one_way(site: Site) -> list[Action]:
@@ -49,7 +42,7 @@ def _tunnel_one_way(site: Site) -> list[Action]:
     return [
         site.table(
             "chain input { type filter hook input priority filter - 10;\n"
-            f"ip saddr {peer} udp dport {UDP_PORT} drop\n}}"
+            f"ip saddr {peer} udp dport {UDP_PORT} counter drop\n}}"
         )
     ]
 
@@ -64,8 +57,8 @@ ip saddr {site.range} ip daddr {site.range} ct direction original jump first
 chain first {{
 ip saddr . ip daddr . meta l4proto . th sport . th dport @flows accept
 ip saddr . ip daddr . icmp id @pings accept
-meta l4proto {{ tcp, udp }} add @flows {{ ip saddr . ip daddr . meta l4proto . th sport . th dport }} drop
-add @pings {{ ip saddr . ip daddr . icmp id }} drop
+meta l4proto {{ tcp, udp }} add @flows {{ ip saddr . ip daddr . meta l4proto . th sport . th dport }} counter drop
+add @pings {{ ip saddr . ip daddr . icmp id }} counter drop
 }}"""
     return [site.table(rules)]
 
@@ -85,7 +78,7 @@ def _fragments(site: Site) -> list[Action]:
     bridges = ", ".join(f'"{site.overlay.bridge(subnet)}"' for subnet in site.subnets)
     chain = (
         "chain before { type filter hook prerouting priority -450;\n"
-        f"iifname {{ {bridges} }} ip frag-off & 0x3fff != 0 drop\n}}"
+        f"iifname {{ {bridges} }} ip frag-off & 0x3fff != 0 counter drop\n}}"
     )
     return [site.table(chain)]
 
@@ -133,23 +126,15 @@ def _partition(site: Site) -> list[Action]:
     return [Action(SWITCH, load_rules(rules), load_rules(operations.heal_rules(TABLE)))]
 
 
-def _fault(name: str, imitates: str, source: str, rule: str, must: str, kind: str = "", may: str = "") -> Fault:
-    needed = tuple(must.split())
-    consequences = (*_but(*needed), *may.split())
-    return Fault(
-        name, imitates, source, _forwarded(rule), needed, consequences, overlays=ANY_OVERLAY, kind=tuple(kind.split())
-    )
-
-
 FAULTS = (
     Fault(
         "forward-drop-other-backend",
         "The FORWARD policy is DROP in the packet filter back end that the overlay does not write to.",
         "https://github.com/weaveworks/weave/issues/3465",
         _other_back_end,
-        must_fail=("NET-1", "CP-5"),
-        may_fail=_but("NET-1"),
-        kind=("drops",),
+        must_fail=("NET-1", "CP-5", "ISO-2"),
+        may_fail=("NET-5", "NET-7", "EXT-4"),
+        blames=("{node}", "drop", "FORWARD"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -157,8 +142,9 @@ FAULTS = (
         "A firewall on the node drops the tunnel's UDP port.",
         "https://github.com/moby/moby/issues/33416",
         _tunnel_in,
-        must_fail=("NET-1", "NET-7"),
-        may_fail=("CP-1", *_but("NET-1", "NET-7")),
+        must_fail=("NET-1", "NET-7", "ISO-2"),
+        may_fail=("NET-5", "EXT-4"),
+        blames=(r"last seen on {node}'s NIC \S+; {node}'s tunnel", "dropped packets by .*udp dport 4789"),
         overlays=TUNNELLED,
     ),
     Fault(
@@ -166,51 +152,58 @@ FAULTS = (
         "Encapsulated packets from one node never arrive at one other node; the reverse direction works.",
         "https://github.com/flannel-io/flannel/issues/2388",
         _tunnel_one_way,
-        must_fail=("NET-1", "NET-7"),
-        may_fail=("CP-1", *_but("NET-1", "NET-7")),
+        must_fail=("NET-1", "NET-7", "ISO-2"),
+        may_fail=("NET-5", "EXT-4"),
+        blames=(r"last seen on {node}'s NIC \S+; {node}'s tunnel", "dropped packets by .*udp dport 4789"),
         overlays=TUNNELLED,
     ),
-    _fault(
+    Fault(
         "tcp-dropped",
         "ICMP passes, so that ping works; TCP does not.",
         "https://github.com/vmware/photon/issues/1321",
-        "meta l4proto tcp drop",
-        "NET-1",
-        "tcp",
+        _forwarded("meta l4proto tcp counter drop"),
+        must_fail=("NET-1", "ISO-2"),
+        may_fail=("NET-5", "EXT-4"),
+        blames=("{node}", "tcp", "dropped packets by .*l4proto tcp"),
+        overlays=ANY_OVERLAY,
     ),
-    _fault(
+    Fault(
         "udp-dropped",
         "A policy on the path allows TCP and ICMP only.",
         "https://www.rfc-editor.org/rfc/rfc8085",
-        "meta l4proto udp drop",
-        "NET-1",
-        "udp",
+        _forwarded("meta l4proto udp counter drop"),
+        must_fail=("NET-1", "NET-7", "ISO-2"),
+        may_fail=("NET-5",),
+        blames=("{node}", "udp|icmp", "dropped packets by .*l4proto udp"),
+        overlays=ANY_OVERLAY,
     ),
-    _fault(
+    Fault(
         "high-ports-dropped",
         "Only the registered ports are open; a server on an ephemeral port is not reached.",
         "https://www.rfc-editor.org/rfc/rfc6056",
-        "meta l4proto { tcp, udp } ct direction original th dport 49152-65535 drop",
-        "NET-5",
-        "port 61999",
+        _forwarded("meta l4proto { tcp, udp } ct direction original th dport 49152-65535 counter drop"),
+        must_fail=("NET-5",),
+        blames=("{node}", r"port [456]\d{4}", "dropped packets by .*49152-65535"),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "first-packet-lost",
         "The first packet of a flow is lost to a race while the flow is entered into a table.",
         "https://github.com/kubernetes/kubernetes/issues/56903",
         _first_packet,
-        must_fail=("NET-1",),
-        may_fail=("DNS-1", *_but("NET-1")),
-        kind=("lost",),
+        must_fail=("NET-1", "ISO-2"),
+        may_fail=("NET-5", "NET-7", "EXT-4"),
+        blames=("{node}", "lost|not_sent", "dropped packets by .*add @"),
         overlays=ANY_OVERLAY,
     ),
-    _fault(
+    Fault(
         "mtu-black-hole",
         "Packets above 1400 bytes are dropped without an ICMP error.",
         "https://github.com/moby/libnetwork/issues/2661",
-        "ip length > 1400 drop",
-        "PATH-1 PATH-3",
-        "MTU bytes",
+        _forwarded("ip length > 1400 counter drop"),
+        must_fail=("PATH-1", "PATH-3", "PATH-4"),
+        blames=("{node}", "bytes|MTU"),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "interface-mtu-above-tunnel",
@@ -219,16 +212,16 @@ FAULTS = (
         _tunnel_mtu,
         # TCP may get through: a bridge lets what is yet to be cut into segments (GSO) pass at any length.
         must_fail=("PATH-1",),
-        may_fail=_but("PATH-1"),
-        kind=("MTU", "bytes"),
+        may_fail=("PATH-2", "PATH-3", "PATH-4"),
+        blames=("{node}", "MTU"),
     ),
     Fault(
         "mtu-error-dropped",
         "A filter drops ICMP errors, so that no sender is told of a smaller MTU.",
         "https://github.com/cloudnativelabs/kube-router/issues/685",
-        _forwarded("icmp type destination-unreachable drop"),
+        _forwarded("icmp type destination-unreachable counter drop"),
         must_fail=("PATH-2",),
-        kind=("EMSGSIZE",),
+        blames=("{node}|{container}", "EMSGSIZE"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -238,7 +231,7 @@ FAULTS = (
         "https://github.com/opnsense/core/issues/4094",
         _bridged_masquerade,
         must_fail=("PATH-2",),
-        kind=("masquerades",),
+        blames=("{node}", "masquerades"),
     ),
     Fault(
         "fragments-dropped",
@@ -246,15 +239,17 @@ FAULTS = (
         "https://github.com/docker/for-mac/issues/1311",
         _fragments,
         must_fail=("PATH-4",),
-        kind=("fragment", "8192", "8 KiB"),
+        blames=("{node}", "8192 bytes"),
     ),
-    _fault(
+    Fault(
         "checksum-broken",
         "Offload and encapsulation together leave wrong checksums.",
         "https://github.com/flannel-io/flannel/issues/1279",
-        "udp checksum set 0xdead",
-        "PATH-5",
-        "checksum",
+        _forwarded("udp checksum set 0xdead"),
+        must_fail=("PATH-5",),
+        may_fail=("NET-1", "NET-5", "NET-7", "ISO-2"),
+        blames=("UDP", "checksum 0xdead is wrong"),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "extra-hop",
@@ -262,21 +257,18 @@ FAULTS = (
         "https://github.com/vmware/vic/issues/2498",
         _hop,
         must_fail=("PATH-6",),
-        may_fail=tuple(
-            (
-                "NET-1 NET-2 NET-4 NET-5 NET-7 ISO-1 ISO-2 ISO-3 ISO-4 ISO-5 ISO-7 HOST-1 HOST-2 HOST-3 "
-                "HOST-4 HOST-5 PATH-1 PATH-2 PATH-3 PATH-4"
-            ).split()
-        ),
-        kind=("routers", "hops"),
+        may_fail=("HOST-1", "ISO-5", "ISO-7", "NET-7"),
+        blames=("{node}", "1 routers instead of 0"),
     ),
-    _fault(
+    Fault(
         "random-loss",
         "One packet in five is lost.",
         "https://github.com/moby/moby/issues/29024",
-        "numgen random mod 100 < 20 drop",
-        "NET-1",
-        "lost",
+        _forwarded("numgen random mod 100 < 20 counter drop"),
+        must_fail=("NET-1", "ISO-2"),
+        may_fail=("NET-5", "NET-7", "PATH-1", "PATH-4", "HOST-2", "EXT-4"),
+        blames=("{node}", "lost|not_sent", "dropped packets by .*numgen random"),
+        overlays=ANY_OVERLAY,
     ),
     Fault(
         "idle-connections-forgotten",
@@ -284,7 +276,7 @@ FAULTS = (
         "https://github.com/moby/moby/issues/31208",
         _idle_forgotten,
         must_fail=("PATH-7",),
-        kind=("idle",),
+        blames=("{node}", "idle for", "lost"),
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -292,11 +284,9 @@ FAULTS = (
         "The switch between the nodes cuts one of them off.",
         "https://github.com/hashicorp/consul/issues/3630",
         _partition,
-        must_fail=("NET-1", "CP-2"),
-        may_fail=tuple(
-            "CP-1 DNS-1 DNS-4 DNS-5 DNS-6 DNS-7 DNS-8 DNS-9 DNS-10 DNS-11 HOST-5 RES-1 RES-2 RES-3 RES-4".split()
-            + list(_but("NET-1"))
-        ),
+        must_fail=("NET-1", "CP-2", "ISO-2"),
+        may_fail=("NET-5", "NET-7", "EXT-4", "CP-4", *NAMES),
+        blames=("{node}", "NIC|leader|voter"),
         where=Where.SWITCH,
         overlays=ANY_OVERLAY,
     ),

@@ -1,10 +1,14 @@
-"""Faults that show after a restart of the Docker engine."""
+"""Faults that show only after a disturbance: of the engine, of the node, of the underlay, of the overlay."""
 
 from __future__ import annotations
 
+from ..overlays.vxlan import UDP_PORT
 from .model import ANY_OVERLAY, PLACE, Action, Fault, Site
+from .path import TUNNELLED
 
 SERVICE = "/etc/flatnet/service/docker/run"
+BOOT_ETC = "/run/flatnet/etc"
+"""What a node's /etc is made from at boot; unlike /etc itself it outlasts the node's loss (lab.embedded.node)."""
 
 
 def _at_start(site: Site, script: str, undo: str) -> list[Action]:
@@ -27,7 +31,8 @@ sed 's,^exec .*dockerd.*,{hook} \\&\\n&,' {backup} >{SERVICE}""",
 
 
 def _not_restored(site: Site) -> list[Action]:
-    table = site.table(f"chain out {{ type filter hook output priority filter - 10;\nip daddr {site.range} drop\n}}")
+    rule = f"ip daddr {site.range} counter drop"
+    table = site.table(f"chain out {{ type filter hook output priority filter - 10;\n{rule}\n}}")
     return _at_start(site, table.do, table.undo)
 
 
@@ -46,6 +51,66 @@ ip -n forgotten address add {address} dev eth0""",
     )
 
 
+def _at_boot(site: Site, script: str, undo: str) -> list[Action]:
+    """Make the node run `script` when it boots, before its engine starts.
+
+    A lab's node takes its /etc from BOOT_ETC at each boot; the service that is running now is left as it is.
+    """
+    here, service = f"{BOOT_ETC}/flatnet/at-boot", f"{BOOT_ETC}{SERVICE.removeprefix('/etc')}"
+    return site.on_node(
+        f"""set -e
+cat >{here} <<'HOOK'
+#!/bin/sh
+{script}
+HOOK
+chmod 755 {here}
+sed -i 's,^exec .*dockerd.*,/etc/flatnet/at-boot\n&,' {service}""",
+        f"sed -i '/at-boot/d' {service} {SERVICE}\nrm -f {here} /etc/flatnet/at-boot\n{undo}",
+    )
+
+
+def _closed_at_boot(site: Site) -> list[Action]:
+    """The firewall that is loaded at boot does not know the overlay."""
+    rule = f"ip saddr {site.range} ip daddr {site.range} counter drop"
+    table = site.table(f"chain forward {{ type filter hook forward priority filter - 10;\n{rule}\n}}")
+    return _at_boot(site, table.do, table.undo)
+
+
+def _given_up_for_good(site: Site) -> list[Action]:
+    """Once the first node was silent for a while, drop what comes from it, and never lift that."""
+    peer = site.others[0].address
+    rule = f"ip saddr {peer} udp dport {UDP_PORT} counter drop"
+    table = site.table(f"chain input {{ type filter hook input priority filter - 10;\n{rule}\n}}")
+    load = f"{PLACE}/given-up.nft"
+    script = site.on_node(
+        f"mkdir -p {PLACE}\ncat >{load} <<'SCRIPT'\n{table.do}\nSCRIPT", f"rm -f {load}\n{table.undo}"
+    )
+    return [*script, *site.daemon("silence", "silence.py", peer, load)]
+
+
+def _tunnel_left_out(site: Site) -> list[Action]:
+    """Replace the node's `ip` by one that does not make the tunnel a port of its bridge."""
+    here = f"{PLACE}/tunnel"
+    program = site.node.run("readlink -f $(command -v ip)").stdout.strip()
+    tunnel, bridge = site.overlay.tunnel(site.subnets[0]), site.overlay.bridge(site.subnets[0])
+    return site.on_node(
+        f"""set -e
+mkdir -p {here}
+cp {program} {here}/ip
+cat >{here}/forgetful <<'SCRIPT'
+#!/bin/sh
+{here}/ip "$@" || exit
+case "$*" in
+    *"link set {tunnel} "*" master {bridge} "*) {here}/ip link set {tunnel} nomaster ;;
+esac
+SCRIPT
+chmod 755 {here}/forgetful
+mount --bind {here}/forgetful {program}""",
+        f"while umount {program} 2>/dev/null; do :; done\nrm -rf {here}\n"
+        f"if [ -e /sys/class/net/{tunnel} ]; then ip link set {tunnel} master {bridge}; fi",
+    )
+
+
 FAULTS = (
     Fault(
         "expose-not-restored",
@@ -53,7 +118,7 @@ FAULTS = (
         "https://github.com/weaveworks/weave/issues/3155",
         _not_restored,
         must_fail=("RES-1",),
-        may_fail=("HOST-2", "HOST-3", "HOST-4", "DNS-12"),
+        blames=("{node}", "held before"),
         default_node=-1,
         overlays=ANY_OVERLAY,
     ),
@@ -63,8 +128,36 @@ FAULTS = (
         "https://github.com/moby/moby/issues/27404",
         _handed_out_twice,
         must_fail=("RES-1",),
-        may_fail=("NET-4", "EXT-2"),
-        kind=("twice", "misdelivered"),
+        blames=("{node}", "twice|misdelivered"),
+        default_node=-1,
+    ),
+    Fault(
+        "closed-at-boot",
+        "The firewall that a node loads at boot drops what its containers send to each other.",
+        "https://github.com/moby/moby/issues/53346",
+        _closed_at_boot,
+        must_fail=("RES-2",),
+        blames=("{node}", "held before"),
+        default_node=-1,
+        overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "peer-given-up-for-good",
+        "A node that lost a peer to a partition does not take it back when the partition is over.",
+        "https://github.com/moby/libnetwork/pull/2134",
+        _given_up_for_good,
+        must_fail=("RES-3",),
+        blames=("{node}", "{peer}", "held before"),
+        default_node=-1,
+        overlays=TUNNELLED,
+    ),
+    Fault(
+        "tunnel-without-bridge",
+        "After a restart of the overlay the tunnel is there, and is not a port of its bridge.",
+        "https://github.com/flannel-io/flannel/issues/877",
+        _tunnel_left_out,
+        must_fail=("RES-4",),
+        blames=("{node}", "held before"),
         default_node=-1,
     ),
 )

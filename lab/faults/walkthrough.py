@@ -5,7 +5,6 @@ from __future__ import annotations
 from lab.overlays.weave import WeaveProxy
 
 from .model import Action, Fault, Site
-from .path import UNREACHED
 
 PORTS = "6783-6784"
 """Weave's control port (TCP) and its data ports (UDP) (Weave Net documentation: Installing Weave Net)."""
@@ -59,7 +58,8 @@ FAULTS = (
         "https://github.com/weaveworks/weave/issues/479",
         _no_connection,
         must_fail=("CP-1", "WALK-1"),
-        may_fail=tuple(name for name in UNREACHED if name != "CP-1"),
+        may_fail=("NET-1", "ISO-2", "NET-7", "HOST-2"),
+        blames=("{node}", "peer|connect|sees"),
         overlays=(WeaveProxy.name,),
     ),
 )

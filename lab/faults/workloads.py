@@ -70,6 +70,7 @@ FAULTS = (
         "https://github.com/hashicorp/nomad/issues/17107",
         _registrations("node-address"),
         must_fail=("JOB-2", "JOB-4"),
+        blames=("{node}", "address"),
         may_fail=("JOB-6",),
         needs_nomad=True,
     ),
@@ -79,8 +80,8 @@ FAULTS = (
         "https://github.com/hashicorp/nomad/issues/16616",
         _registrations("kept"),
         must_fail=("JOB-5",),
+        blames=("{node}", "is gone"),
         may_fail=("JOB-2", "JOB-4", "JOB-6"),
         needs_nomad=True,
-        kind=("is gone",),
     ),
 )

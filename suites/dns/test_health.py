@@ -11,7 +11,9 @@ from fixtures.dns.messages import DnsTransport
 from fixtures.dns.resolver import Resolver
 from fixtures.dns.services import HEALTH_CHANGE_S, Service
 from fixtures.dns.web import Request, WebClient
-from fixtures.evidence.waiting import eventually
+from fixtures.evidence.waiting import NotInTime, describe_value, eventually
+from fixtures.probes.delivery import Edge, Transport
+from fixtures.probes.prober import Prober
 from fixtures.session.marks import requirement
 
 
@@ -85,13 +87,15 @@ def ask_and_find_nothing_wrong(service: Service, resolver: Resolver, askers: lis
 
 
 @requirement("DNS-12")
-def test_consuls_health_check_travels_the_overlay(web: Service, http: WebClient) -> None:
+def test_consuls_health_check_travels_the_overlay(web: Service, http: WebClient, probe: Prober) -> None:
     """Consul's own check of an instance reaches the container by its overlay address.
 
     Expected: a capture in every instance's container shows requests of a Consul agent to the
-    container's overlay address and port, and the instance passes according to Consul.
+    container's overlay address and port, and the instance passes according to Consul, wherever the
+    agent's node reaches the container by TCP at all.
     """
-    checked = {instance.container.label: {(instance.address, instance.port)} for instance in web.instances.values()}
+    instances = {instance.container.label: instance for instance in web.instances.values()}
+    checked = {label: {(instance.address, instance.port)} for label, instance in instances.items()}
 
     def by_consul(captured: dict[str, list[Request]]) -> dict[str, set[tuple[str, int]]]:
         return {
@@ -100,12 +104,27 @@ def test_consuls_health_check_travels_the_overlay(web: Service, http: WebClient)
         }
 
     with http.capture_requests([instance.container for instance in web.instances.values()]) as capture:
-        eventually(
-            lambda: by_consul(capture.requests()),
-            lambda destinations: destinations == checked,
-            within_s=HEALTH_CHANGE_S,
-            what="Consul's requests arrive at every instance's own address and port, and at no other",
-        )
+        try:
+            eventually(
+                lambda: by_consul(capture.requests()),
+                lambda destinations: destinations == checked,
+                within_s=HEALTH_CHANGE_S,
+                what="Consul's requests arrive at every instance's own address and port, and at no other",
+            )
+        except NotInTime:
+            arrived = by_consul(capture.requests())
+            unchecked = [
+                (
+                    f"Consul on {instance.container.node} checks {instance.container} at {instance.address}:"
+                    f"{instance.port}, and its requests arrive at {describe_value(arrived[label])}",
+                    Edge(instance.container.node.endpoint, instance.container.endpoint, Transport.TCP),
+                )
+                for label, instance in instances.items()
+                if arrived[label] != checked[label]
+            ]
+            own = probe.own_failures(unchecked)
+            assert not own, "\n".join(own)
+            raise
     eventually(
         lambda: {instance: state.listed for instance, state in (web.observe().leader or {}).items()},
         lambda passing: passing == dict.fromkeys(web.instances, True),

@@ -9,6 +9,8 @@ from fixtures.dns.messages import DnsTransport
 from fixtures.dns.resolver import Resolver
 from fixtures.dns.services import Service
 from fixtures.dns.web import Dial, WebClient
+from fixtures.probes.delivery import Edge, Transport
+from fixtures.probes.prober import Prober
 from fixtures.session.marks import requirement
 
 
@@ -52,12 +54,12 @@ def test_every_registration_leads_to_a_container_or_a_node_that_serves(
 
 @requirement("DNS-2")
 def test_dialling_the_name_reaches_an_instance(
-    listed: Service, fleet: Fleet, cluster: Cluster, resolver: Resolver, http: WebClient
+    listed: Service, fleet: Fleet, cluster: Cluster, resolver: Resolver, http: WebClient, probe: Prober
 ) -> None:
     """An application that resolves the name and dials it is answered by an instance of that service.
 
     Expected: from every container of the instances' subnet, each address of the answer serves the
-    instance that was registered with it.
+    instance that was registered with it, wherever that instance's container is reached by its address at all.
     """
     callers = list(fleet.subnet(cluster.subnets[0]).values())
     judged = listed.ask_until_certain(lambda: resolver.ask_all(callers, listed.fqdn, "A", transport=DnsTransport.EDNS))
@@ -69,11 +71,16 @@ def test_dialling_the_name_reaches_an_instance(
     ]
     silent = {str(caller) for caller in callers} - {str(dial.source) for dial in dials}
     assert not silent, f"{', '.join(sorted(silent))} got no address of an instance to dial: {judged}"
-    wrong = [
-        f"{dial}: instead of {instances[dial.address].container.name}, {name}"
-        for dial, name in zip(dials, http.who_answers(dials), strict=True)
-        if name != instances[dial.address].container.name
-    ]
+    wrong = probe.own_failures(
+        [
+            (
+                f"{dial}: instead of {instances[dial.address].container}, {name}",
+                Edge(dial.source.endpoint, instances[dial.address].container.endpoint, Transport.TCP),
+            )
+            for dial, name in zip(dials, http.who_answers(dials), strict=True)
+            if name != instances[dial.address].container.name
+        ]
+    )
     assert not wrong, "\n".join(wrong)
 
 

@@ -5,7 +5,7 @@ from fixtures.containers.fleet import Fleet
 from fixtures.expose.exposure import Exposure
 from fixtures.expose.stranger import Stranger
 from fixtures.probes.prober import TRANSPORTS, Prober
-from fixtures.session.marks import disruptive, requirement
+from fixtures.session.marks import NotProved, disruptive, requirement
 
 
 @requirement("HOST-1")
@@ -31,7 +31,8 @@ def test_after_expose_every_node_reaches_every_container(node: ClusterNode, flee
     Expected: ICMP, UDP and TCP of the node arrive at every container of every subnet and are answered.
     """
     mesh = probe.mesh([node], fleet.everyone())
-    assert not mesh.unanswered, mesh.explain(mesh.unanswered)
+    unanswered = probe.own_failures_of_nodes(mesh.unanswered)
+    assert not unanswered, mesh.explain(unanswered)
 
 
 @requirement("HOST-3")
@@ -41,8 +42,9 @@ def test_nodes_and_containers_see_each_other_without_nat(node: ClusterNode, flee
     Expected: what arrives is what was sent, from node to container and from container to node.
     """
     mesh = probe.mesh([node], fleet.everyone()) + probe.mesh(fleet.everyone(), [node])
-    assert not mesh.rewritten, mesh.explain(mesh.rewritten)
-    assert not mesh.unjudged, mesh.explain(mesh.unjudged)
+    assert not mesh.translated, mesh.explain(mesh.translated)
+    if mesh.unjudged:
+        raise NotProved(f"nothing is seen of what did not arrive (see HOST-2, HOST-4): {mesh.explain(mesh.unjudged)}")
 
 
 @requirement("HOST-4")
@@ -52,7 +54,8 @@ def test_every_container_reaches_every_node(node: ClusterNode, fleet: Fleet, pro
     Expected: ICMP, UDP and TCP of every container arrive at the node and are answered by it.
     """
     mesh = probe.mesh(fleet.everyone(), [node])
-    assert not mesh.unanswered, mesh.explain(mesh.unanswered)
+    unanswered = probe.own_failures_of_nodes(mesh.unanswered)
+    assert not unanswered, mesh.explain(unanswered)
 
 
 @requirement("HOST-5")

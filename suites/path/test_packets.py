@@ -3,6 +3,7 @@
 from fixtures.cluster.nodes import Cluster
 from fixtures.containers.fleet import Fleet
 from fixtures.path.checksums import ChecksumInspector
+from fixtures.probes.mesh import Mesh
 from fixtures.probes.prober import Prober
 from fixtures.session.marks import NotProved, requirement
 
@@ -29,12 +30,8 @@ def test_the_hop_count_is_the_overlays_declared_one(probe: Prober, fleet: Fleet,
     meshes = [probe.mesh(fleet.subnet(subnet).values()) for subnet in cluster.subnets]
     deliveries = [delivery for mesh in meshes for delivery in mesh.deliveries]
     declared = cluster.overlay.hops()
-    wrong = [
-        f"{delivery.hops} routers instead of {declared}: {delivery}"
-        for delivery in deliveries
-        if delivery.hops not in (None, declared)
-    ]
-    assert not wrong, "\n".join(wrong)
+    wrong = [delivery for delivery in deliveries if delivery.hops not in (None, declared)]
+    assert not wrong, f"{wrong[0].hops} routers instead of {declared} on {sum(meshes, Mesh(())).explain(wrong)}"
     not_arrived = [str(delivery) for delivery in deliveries if delivery.hops is None]
     if not_arrived:
         raise NotProved("\n".join(["nothing can be said of packets that did not arrive:", *not_arrived]))

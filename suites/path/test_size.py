@@ -3,7 +3,7 @@
 from fixtures.path.flows import UDP_HEADERS_BYTES, Carrier
 from fixtures.path.narrow import find_silence, find_too_long
 from fixtures.path.router import Router
-from fixtures.path.transfers import Flow
+from fixtures.path.transfers import Flow, describe_broken
 from fixtures.session.marks import requirement
 
 STREAM_BYTES = 1 << 20
@@ -20,8 +20,8 @@ def test_a_packet_of_the_whole_mtu_arrives(carrier: Carrier) -> None:
     to_neighbours = carrier.mtu_sized(carrier.neighbours())
     to_nodes = carrier.mtu_sized(carrier.containers_to_nodes())
     transfers = carrier.carry([*to_neighbours, *to_nodes])
-    broken = [transfer for transfer in transfers if not transfer.intact]
-    assert not broken, carrier.explain_mtus(broken)
+    broken = carrier.own_failures([transfer for transfer in transfers if not transfer.intact])
+    assert not broken, carrier.explain_mtus(broken, transfers)
 
 
 @requirement("PATH-2")
@@ -59,8 +59,8 @@ def test_a_mebibyte_arrives_intact_both_ways(carrier: Carrier) -> None:
     """
     pairs = [(one, other) for one, other in carrier.neighbours() if one.label < other.label]  # a stream goes both ways
     transfers = carrier.carry([Flow(one.endpoint, other.endpoint, STREAM_BYTES, "tcp") for one, other in pairs])
-    broken = [str(transfer) for transfer in transfers if not transfer.intact]
-    assert not broken, "\n".join(broken)
+    broken = carrier.own_failures([transfer for transfer in transfers if not transfer.intact])
+    assert not broken, describe_broken(broken, transfers)
 
 
 @requirement("PATH-4")
@@ -73,5 +73,5 @@ def test_a_fragmented_datagram_is_reassembled(carrier: Carrier) -> None:
     transfers = carrier.carry_without_burst(
         [Flow(one.endpoint, other.endpoint, DATAGRAM_BYTES) for one, other in pairs]
     )
-    broken = [str(transfer) for transfer in transfers if not transfer.intact]
-    assert not broken, "\n".join(broken)
+    broken = carrier.own_failures([transfer for transfer in transfers if not transfer.intact])
+    assert not broken, describe_broken(broken, transfers)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab.faults import FAULTS, Fault
+from lab.faults.blame import lacking
 from lab.inventory import Inventory
 from reports.requirements import load
 
@@ -69,13 +70,15 @@ class Judgement:
         """What failed, or ended in an error, and is not a consequence of the fault."""
         return (self.broken | self.ended.with_status("error")) - {*self.fault.must_fail, *self.fault.may_fail}
 
-    def nameless(self) -> list[str]:
-        """What had to fail and did, with a reason that names neither the place nor the kind of the fault."""
-        words = (node_of(self.fault), *self.fault.kind)
-        rightly = set(self.fault.must_fail) & self.broken
-        return sorted(
-            name for name in rightly if not any(word.lower() in self.ended.reason(name).lower() for word in words)
-        )
+    def vague(self) -> dict[str, list[str]]:
+        """{requirement that had to fail and did: what its reason lacks to blame the fault}."""
+        node = node_of(self.fault)
+        peer = next(name for name in NODES if name != node)
+        found = {
+            name: lacking(self.fault.blames, self.ended.reason(name), node, peer)
+            for name in sorted(set(self.fault.must_fail) & self.broken)
+        }
+        return {name: patterns for name, patterns in found.items() if patterns}
 
     def wrong(self) -> list[str]:
         """What the suites got wrong, in words; empty when they were right."""
@@ -85,13 +88,13 @@ class Judgement:
         return [
             *(f"{name} did not fail: {told[name]}" for name in sorted(self.missed)),
             *(f"{name} failed too: {told[name]}" for name in sorted(self.collateral)),
-            *(f"{name} names neither place nor kind: {told[name]}" for name in self.nameless()),
+            *(f"{name} lacks {' and '.join(patterns)}: {told[name]}" for name, patterns in self.vague().items()),
         ]
 
     def score(self) -> tuple[str, dict[str, object]]:
         """The property that the mutation score counts."""
         caught = bool(set(self.fault.must_fail) & self.broken)
-        right = not self.missed and not self.nameless()
+        right = not self.missed and not self.vague()
         told = {"fault": self.fault.name, "caught": caught, "right": right, "collateral": sorted(self.collateral)}
         return SCORE, told
 
@@ -100,7 +103,7 @@ class Judgement:
 def test_a_fault_is_caught_and_nothing_else_fails(
     healed: DrillLab, name: str, request: pytest.FixtureRequest, record_property: Record
 ) -> None:
-    """The requirements that must fail do, with a reason that names place or kind; no other one fails."""
+    """The requirements that must fail do, with a reason that blames the fault; no other one fails."""
     fault = FAULTS[name]
     skip_unless_applicable(fault, healed, record_property)
     judged = Judgement(fault, healed.suites(places(fault, request.config), faults=[name]))

@@ -1,6 +1,6 @@
 """Runs on a lab's node, between those who ask for names and Consul, and spoils the answers.
 
-names.py MODE PORT NODE_ADDRESS; modes: delay, missing, critical, garbage, port.
+names.py MODE PORT NODE_ADDRESS; the modes are the keys of SPOIL.
 The packet filter redirects questions to PORT. What this program asks Consul itself carries MARK, and is
 not redirected. dnspython comes with it (see Site.daemon).
 """
@@ -31,6 +31,7 @@ MARK = 0xFA17
 SO_MARK = 36
 IP_PKTINFO = 8
 DELAY_S = 2.0
+CACHE_S = 300
 CONSUL_HTTP = "http://127.0.0.1:8500"
 Server = tuple[str, int]
 Message = dns.message.Message
@@ -102,6 +103,48 @@ def delay(answer: Message) -> bool:
     return False
 
 
+def deny_capitals(answer: Message) -> bool:
+    """Say that a name with a capital letter does not exist."""
+    name = answer.question[0].name.to_text()
+    if name == name.lower():
+        return False
+    return deny(answer)
+
+
+def deny_addresses(answer: Message) -> bool:
+    """Say that no address has a name."""
+    return answer.question[0].rdtype == dns.rdatatype.PTR and deny(answer)
+
+
+def deny(answer: Message) -> bool:
+    """Make an answer NXDOMAIN."""
+    answer.answer, answer.authority, answer.additional = [], [], []
+    answer.set_rcode(dns.rcode.NXDOMAIN)
+    return True
+
+
+def prolong(answer: Message) -> bool:
+    """Add CACHE_S to every TTL."""
+    for entry in answer.answer:
+        entry.ttl += CACHE_S
+    return bool(answer.answer)
+
+
+REMEMBERED: dict[str, set[str]] = {}
+"""{service: addresses that its answers have had}"""
+
+
+def add_deregistered(answer: Message) -> bool:
+    """Add the addresses that a service had earlier and that nothing is registered at any more."""
+    question = answer.question[0]
+    labels = [label.decode("latin-1").lower() for label in question.name.labels]
+    if question.rdtype != dns.rdatatype.A or labels[1:2] != ["service"]:
+        return False
+    known = REMEMBERED.setdefault(labels[0], set())
+    known |= {entry[0].to_text() for entry in answer.answer if entry.rdtype == dns.rdatatype.A}
+    return add_addresses(answer, known - registered_addresses(labels[0]))
+
+
 Spoil = Callable[[Message], bool]
 """Changes an answer whose record sets hold one record each; returns whether it did."""
 SPOIL: dict[str, Spoil] = {
@@ -110,6 +153,10 @@ SPOIL: dict[str, Spoil] = {
     "critical": add_critical,
     "garbage": answer_garbage,
     "port": shift_port,
+    "capitals": deny_capitals,
+    "addresses": deny_addresses,
+    "ttl": prolong,
+    "remembered": add_deregistered,
 }
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.evidence.counters import moved_counters, packets_by_rule, unread
+from fixtures.evidence.counters import (
+    LONGEST_RULE,
+    dropping,
+    moved_counters,
+    packets_by_rule,
+    translating,
+    unread,
+)
 
 NFT = """\
 table ip filter {
@@ -81,3 +88,44 @@ def test_a_listing_that_was_not_made_is_not_one_without_counters() -> None:
         "nft: there is no program nft",
         "legacy: it failed: exit status 1",
     ]
+
+
+DROP = "+2 chain FORWARD: ip saddr 10.32.0.0/24 counter  drop"
+REJECT = "+1 *filter: -A FORWARD -s 10.32.0.0/24 -j REJECT --reject-with icmp-port-unreachable"
+POLICY = "+7 *filter: :FORWARD DROP"
+ACCEPTS = ["+9 chain OUTPUT: counter  accept", "+4 *filter: :FORWARD ACCEPT", "+1 *filter: -A FORWARD -j DROPPED-LATER"]
+SNAT = "+1 *nat: -A POSTROUTING -p udp -j SNAT --to-source :40000-40999"
+MASQUERADE = '+1 chain after: oifname "fn-a" counter  masquerade to :40000-40999'
+
+
+@pytest.mark.parametrize(
+    ("moved", "told"),
+    [
+        ([], ""),
+        (ACCEPTS, ""),
+        ([SNAT, MASQUERADE], ""),
+        ([DROP], "`chain FORWARD: ip saddr 10.32.0.0/24 drop`"),
+        ([POLICY], "`*filter: :FORWARD DROP`"),
+        ([*ACCEPTS, REJECT, DROP], f"`{REJECT[3:]}` and 1 more"),
+        ([DROP, "+5" + DROP[2:]], "`chain FORWARD: ip saddr 10.32.0.0/24 drop`"),
+    ],
+)
+def test_a_rule_that_dropped_packets_is_told(moved: list[str], told: str) -> None:
+    assert dropping(moved) == told
+
+
+@pytest.mark.parametrize(
+    ("moved", "told"),
+    [
+        ([DROP, POLICY, *ACCEPTS], ""),
+        ([DROP, SNAT], f"`{SNAT[3:]}`"),
+        ([MASQUERADE], '`chain after: oifname "fn-a" masquerade to :40000-40999`'),
+    ],
+)
+def test_a_rule_that_translated_packets_is_told(moved: list[str], told: str) -> None:
+    assert translating(moved) == told
+
+
+def test_a_long_rule_is_cut() -> None:
+    rule = dropping([f"+1 chain forward: ip saddr {{ {', '.join(['10.32.0.0/24'] * 20)} }} drop"])
+    assert len(rule) == LONGEST_RULE + 3 and rule.endswith("…`")

@@ -11,11 +11,12 @@ import pytest
 
 from fixtures.cluster.nodes import Cluster
 from fixtures.evidence.attachments import Evidence
-from fixtures.evidence.diagnosis import STATE_COMMANDS, Diagnosis, with_details
+from fixtures.evidence.diagnosis import STATE_COMMANDS, Diagnosis, rules_that_acted, with_details
 from fixtures.probes.delivery import Transport
 from fixtures.probes.mesh import Mesh
 from fixtures.probes.trail import Trail
 from lab.errors import HarnessError
+from reports.model import Outcome
 from tests.unit.probes.canned import good
 
 
@@ -118,3 +119,26 @@ def test_an_edge_of_a_stranger_is_not_probed_again() -> None:
     mesh, evidence = Mesh((replace(delivery, edge=edge),)), Attached()
     diagnosis().explain_failures(mesh, mesh.deliveries, cast(Evidence, evidence))
     assert evidence.texts["second probe"].endswith("no failed edge has both of its ends on nodes of the cluster")
+
+
+# -- the rules that acted --------------------------------------------------------------------
+
+MOVED = {
+    "u1": ["+3 chain output: counter  accept"],
+    "u2": ["+3 chain forward: meta l4proto udp counter  drop", "+1 *nat: -A POSTROUTING -j SNAT --to-source 10.32.0.9"],
+    "u3": ["+9 chain forward: counter  drop"],
+}
+
+
+def test_a_lost_probe_is_told_with_the_rule_that_dropped_packets_on_its_two_nodes() -> None:
+    lost = good(Transport.UDP).undelivered().judged()
+    assert rules_that_acted(lost, MOVED) == "u2 dropped packets by `chain forward: meta l4proto udp drop`"
+    assert rules_that_acted(lost, {"u3": MOVED["u3"]}) == "", "the edge does not touch u3"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REWRITTEN, Outcome.MISDELIVERED])
+def test_a_changed_probe_is_told_with_the_rule_that_translated_packets(outcome: Outcome) -> None:
+    changed = replace(good(Transport.UDP).judged(), outcome=outcome)
+    assert rules_that_acted(changed, MOVED) == (
+        "u2 translated packets by `*nat: -A POSTROUTING -j SNAT --to-source 10.32.0.9`"
+    )

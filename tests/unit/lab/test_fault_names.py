@@ -112,6 +112,43 @@ def test_srv_records_name_the_next_port() -> None:
     assert names.spoiled(names.shift_port, wire) is wire
 
 
+def test_a_name_with_a_capital_letter_does_not_exist() -> None:
+    after = names.spoiled(names.deny_capitals, answer("A", *ADDRESSES, name="wEb.service.consul."))
+    assert read(after).rcode() == dns.rcode.NXDOMAIN and not records(after)
+    wire = answer("A", *ADDRESSES)
+    assert names.spoiled(names.deny_capitals, wire) is wire
+
+
+def test_an_address_has_no_name() -> None:
+    reverse = "11.0.32.10.in-addr.arpa."
+    after = names.spoiled(names.deny_addresses, answer("PTR", ("PTR", NAME), name=reverse))
+    assert read(after).rcode() == dns.rcode.NXDOMAIN and not records(after)
+    wire = answer("A", *ADDRESSES)
+    assert names.spoiled(names.deny_addresses, wire) is wire
+
+
+def test_every_record_lives_longer() -> None:
+    after = names.spoiled(names.prolong, answer("A", *ADDRESSES[:2]))
+    assert records(after) == [f"{7 + names.CACHE_S} 10.32.0.13", f"{7 + names.CACHE_S} 10.32.0.11"]
+    wire = answer("A", rcode="NXDOMAIN")
+    assert names.spoiled(names.prolong, wire) is wire
+
+
+def test_an_instance_that_was_deregistered_is_remembered_and_one_that_fails_its_check_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(names, "REMEMBERED", {})
+    monkeypatch.setattr(names, "registered_addresses", lambda service: {"10.32.0.11", "10.32.0.12"})
+    whole = answer("A", *ADDRESSES[1:])
+    assert names.spoiled(names.add_deregistered, whole) is whole
+    one = answer("A", ("A", "10.32.0.12"))
+    assert names.spoiled(names.add_deregistered, one) is one, "10.32.0.11 is registered, and fails its check"
+    monkeypatch.setattr(names, "registered_addresses", lambda service: {"10.32.0.12"})
+    assert records(names.spoiled(names.add_deregistered, one)) == ["7 10.32.0.12", "0 10.32.0.11"]
+    other = answer("A", name="u1.node.consul.")
+    assert names.spoiled(names.add_deregistered, other) is other
+
+
 def test_a_delay_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr("time.sleep", waited.append)

@@ -321,3 +321,17 @@ def test_a_leak_is_an_assertion_error_and_is_told_before_any_doubt() -> None:
 def test_five_reasons_are_enough() -> None:
     with pytest.raises(NotProved, match=r"^1; 2; 3; 4; 5$"):
         enforce_negative_claim("", list("123456"))
+
+
+def test_a_leak_names_the_node_that_all_leaks_share_and_what_the_first_one_crossed() -> None:
+    """An edge's name accuses nobody; the place does."""
+    leaked = good(UDP).judged()
+    elsewhere = replace(leaked, edge=replace(leaked.edge, source=C, destination=C))
+    quiet = replace(elsewhere, arrived=None, answered_by=None, outcome=Outcome.LOST, sightings=())
+    judgement = judge_attempts(Mesh((leaked, quiet)), mesh(CONTROL), mesh(CONTROL))
+    with pytest.raises(Leaked) as caught:
+        judgement.enforce("u2's bridge fn-a, u2's bridge fn-b")
+    first = str(caught.value).partition("\n")[0]
+    assert first.endswith(
+        "(1 of 2 attempts went through, all between u1 and u2; it crossed u2's bridge fn-a, u2's bridge fn-b)"
+    )

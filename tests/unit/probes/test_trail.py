@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import ARP, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
@@ -185,3 +185,52 @@ def test_a_capture_is_a_pcap_file_with_the_nodes_own_times(link: int) -> None:
 
 def test_a_hop_prints_as_a_person_writes_it() -> None:
     assert (str(BRIDGE_1), str(NIC_2)) == ("u1's bridge br0", "u2's NIC eth0")
+
+
+# -- a probe that its sender's kernel never emitted, since ARP was not answered ---------------
+
+
+def arp(op: str, *, target: str = B.address) -> Packet:
+    asking = op == "who-has"
+    ends = (A.address, target) if asking else (target, A.address)
+    return Ether() / ARP(op=op, psrc=ends[0], pdst=ends[1], hwsrc="02:00:00:00:00:01")
+
+
+def unsent() -> Delivery:
+    delivery = replace(lost(TCP_), outcome=Outcome.NOT_SENT, left=None)
+    return replace(delivery, sightings=())
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "text"),
+    [
+        ([BRIDGE_1], [], "its ARP request was last seen on u1's bridge br0; u1's NIC eth0 never saw it"),
+        ([BRIDGE_1, NIC_1, NIC_2], [], "its ARP request was last seen on u2's NIC eth0; u2's bridge br0 never saw it"),
+        (WAY, [], "its ARP request was last seen on u2's bridge br0, and no answer to it on any interface on the way"),
+        (
+            WAY,
+            [NIC_2, BRIDGE_2],
+            "the answer to its ARP request was last seen on u2's NIC eth0; u1's NIC eth0 never saw it",
+        ),
+    ],
+)
+def test_an_arp_request_that_was_not_answered_was_last_seen(asked: list[Hop], told: list[Hop], text: str) -> None:
+    frames = [(hop, arp("who-has")) for hop in asked] + [(hop, arp("is-at")) for hop in told]
+    assert trail(*frames).describe(unsent(), WAY) == text
+
+
+def test_an_arp_request_in_a_tunnel_is_recognised() -> None:
+    tunnelled = Ether() / IP() / UDP(dport=4789) / VXLAN(vni=4200) / arp("who-has")
+    seen = trail((BRIDGE_1, arp("who-has")), (NIC_1, tunnelled))
+    assert seen.describe(unsent(), WAY) == "its ARP request was last seen on u1's NIC eth0; u2's NIC eth0 never saw it"
+
+
+def test_an_arp_request_for_somebody_else_is_not_the_probes() -> None:
+    seen = trail((BRIDGE_1, arp("who-has", target="10.32.0.99")))
+    assert seen.describe(unsent(), WAY) == "seen on no interface on the way; u1's bridge br0 would have been the first"
+
+
+def test_a_probe_that_was_sent_is_not_told_by_its_arp() -> None:
+    """An entry that was only refreshed says nothing about a packet that was lost."""
+    seen = trail((BRIDGE_1, arp("who-has")), (BRIDGE_1, request(UDP_)), (NIC_1, request(UDP_)))
+    assert seen.describe(lost(UDP_), WAY) == "last seen on u1's NIC eth0; u2's NIC eth0 never saw it"
