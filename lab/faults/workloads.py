@@ -45,6 +45,7 @@ FAULTS = (
         "https://github.com/hashicorp/nomad/issues/196",
         _placed("bridge", 0),
         must_fail=("JOB-1", "JOB-3"),
+        blames=("{container}", "asked for subnet .* and got .* of no subnet"),
         may_fail=("JOB-2", "JOB-4", "JOB-6"),
         needs_nomad=True,
     ),
@@ -54,6 +55,7 @@ FAULTS = (
         "https://github.com/weaveworks/weave/issues/2420",
         _placed(None, 1),
         must_fail=("JOB-3",),
+        blames=("{container}", "asked for subnet b .* of subnet a"),
         needs_nomad=True,
     ),
     Fault(
@@ -62,6 +64,7 @@ FAULTS = (
         "https://github.com/hashicorp/nomad/issues/13802",
         _registrations("once"),
         must_fail=("JOB-6",),
+        blames=("flatnet-.*service", "not "),
         needs_nomad=True,
     ),
     Fault(

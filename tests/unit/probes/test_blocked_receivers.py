@@ -122,7 +122,7 @@ def test_another_target_that_was_reached_is_a_leak_and_told_by_its_own_name() ->
         judgement.enforce()
     assert str(caught.value).partition("\n")[0] == (
         "u1/a1->u2/a2-udp at 172.17.0.3 port 20777 reached u3/a3 instead of u2/a2: answered by u3/a3 "
-        "(1 of 2 attempts went through)"
+        "(1 of 2 attempts went through, all between u1 and u2)"
     )
 
 
