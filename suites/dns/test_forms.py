@@ -187,13 +187,18 @@ def test_ttls_are_as_configured(
     consul_names = [registry.describe_agent(node)["Config"]["NodeName"] for node in cluster.nodes.values()]
     asked = [(listed.fqdn, "A", of_services), (listed.fqdn, "SRV", of_services)]
     asked += [(f"{name}.node.{resolver.domain}", "A", of_nodes) for name in consul_names]
+    answered = [
+        (answer, configured) for name, rrtype, configured in asked for answer in resolver.ask_all(askers, name, rrtype)
+    ]
     wrong = [
         _describe_ttl(answer, configured)
-        for name, rrtype, configured in asked
-        for answer in resolver.ask_all(askers, name, rrtype)
-        if set(answer.ttls) != configured
+        for answer, configured in answered
+        if answer.says and set(answer.ttls) != configured
     ]
     assert not wrong, "\n".join(wrong)
+    silent = [str(answer) for answer, _ in answered if not answer.says]
+    if silent:
+        raise NotProved("\n".join(["an answer that did not come has no TTL (see DNS-1):", *silent]))
 
 
 def _describe_ttl(answer: Answer, configured: set[int]) -> str:
