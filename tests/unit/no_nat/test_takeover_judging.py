@@ -44,7 +44,7 @@ def test_a_flow_is_late_by_its_last_lost_beat() -> None:
     reach = judge("u1/a1", flow((3, OLD), (60, NEW)), NEW, SPOKE, UNTIL)
     assert reach.delay_s == pytest.approx(100.0 + 59 * 0.02 - 100.2) and reach.problem is None
     late = judge("u1/a1", flow((200, NEW)), NEW, SPOKE, UNTIL)
-    assert late.problem == "only 3.78 s after its first packet (bound 2 s)"
+    assert late.problem == "reached only 3.78 s after its first packet (bound 2 s)"
 
 
 def test_an_agent_that_stood_still_is_not_late() -> None:
@@ -55,7 +55,7 @@ def test_an_agent_that_stood_still_is_not_late() -> None:
 
 def test_the_bound_itself_is_in_time() -> None:
     assert Reach("u1/a1", AT_ONCE_S, 4.0).problem is None
-    assert Reach("u1/a1", AT_ONCE_S + 0.01, 4.0).problem == "only 2.01 s after its first packet (bound 2 s)"
+    assert Reach("u1/a1", AT_ONCE_S + 0.01, 4.0).problem == "reached only 2.01 s after its first packet (bound 2 s)"
 
 
 def test_what_is_answered_before_the_first_packet_is_noted() -> None:
@@ -69,9 +69,12 @@ def test_what_is_answered_before_the_first_packet_is_noted() -> None:
 @pytest.mark.parametrize(
     ("came", "text"),
     [
-        ([], "not within 4.0 s of its first packet: no datagram of it came"),
-        ([9], "not within 4.0 s of its first packet: no datagram of it came"),
-        ([9, 10, 12], "not within 4.0 s of its first packet: 2 of its datagrams came there, and no answer came back"),
+        ([], "not reached within 4.0 s of its first packet: no datagram of it came"),
+        ([9], "not reached within 4.0 s of its first packet: no datagram of it came"),
+        (
+            [9, 10, 12],
+            "not reached within 4.0 s of its first packet: 2 of its datagrams came there, and no answer came back",
+        ),
     ],
     ids=["nothing", "only before", "no answer"],
 )
@@ -93,13 +96,13 @@ LOST = Reach("u2/a2", None, 4.0, details="on u2: FDB entry 02:42:0a:20:00:46 dev
 def test_a_takeover_names_who_does_not_reach_whom_and_the_entry() -> None:
     takeover = Takeover(X2, (REACHED, LOST), {"u1/a1": "new-1"}, "new-1")
     assert takeover.problems == [
-        "u2/a2 → u3/new-1 at 10.32.0.70, which u1/old-1 had before: reached not within 4.0 s of its first packet: no "
+        "u2/a2 → u3/new-1 at 10.32.0.70, which u1/old-1 had before: not reached within 4.0 s of its first packet: no "
         "datagram of it came; on u2: FDB entry 02:42:0a:20:00:46 dev vx-a dst 192.168.56.3 static"
     ]
     assert str(takeover).splitlines() == [
         "u3/new-1 at 10.32.0.70, which u1/old-1 had before",
         "u1/a1: reached after 0.020 s, after its first packet; 9 datagrams came",
-        "u2/a2: reached after never; 0 datagrams came",
+        "u2/a2: never reached; 0 datagrams came",
         "u1/a1: a new connection was answered by new-1",
     ]
     assert "before it had sent anything" in str(Takeover(X2, (replace(REACHED, silent=True),), {}, "new-1"))
