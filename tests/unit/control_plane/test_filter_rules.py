@@ -223,6 +223,16 @@ def test_a_rule_that_is_not_understood_is_told_where_it_may_decide() -> None:
     assert judged(chain(Rule("?", (), "-j QUEUE")), filtering=False).doubts[0].endswith("not understood is `-j QUEUE`")
 
 
+def test_a_port_that_a_rule_names_alone_is_not_a_way() -> None:
+    assert judged(chain(Rule("drop", (PORT,)))) == FilterJudgement((), ())
+
+
+def test_a_back_end_that_may_drop_as_well_is_not_said_to_accept() -> None:
+    doubtful = chain(Rule("drop", (MARK,), "x"), location="legacy filter FORWARD")
+    found = judged(doubtful, chain(policy="drop"), filtering=False)
+    assert found.drops == ("nft ip filter FORWARD drops what comes from fn-a",)
+
+
 def test_every_bridge_is_judged() -> None:
     filters = NodeFilters((chain(policy="drop"),), True, None)
     assert judge_filters(filters, [OverlayBridge("fn-a"), OverlayBridge("fn-b")], NODES).drops == (

@@ -31,7 +31,7 @@ def arriving(exchange: Canned, *, ttl: int, kind: int, step: Step = Step.REQUEST
 @pytest.mark.parametrize("step", [Step.REQUEST, Step.SYN])
 @pytest.mark.parametrize(
     ("ttl", "kind", "by_a_router"),
-    [(64, OTHERS_HOST, False), (63, OTHERS_HOST, True), (64, TO_US, True), (63, TO_US, True), (64, OUTGOING, False)],
+    [(64, OTHERS_HOST, False), (63, OTHERS_HOST, True), (64, TO_US, True), (63, TO_US, True), (63, OUTGOING, False)],
     ids=["flooded", "routed and flooded", "addressed to it", "routed", "its own"],
 )
 def test_a_router_lowers_the_ttl_or_addresses_the_frame_anew(
@@ -56,6 +56,17 @@ def test_a_sighting_elsewhere_or_of_an_answer_was_not_routed() -> None:
     assert not routed(exchange.adding(elsewhere, answer).judged())
 
 
+def test_a_ttl_is_compared_with_that_with_which_its_sender_first_sent_it() -> None:
+    exchange = good(Transport.UDP).undelivered()
+    flooded = sighting(Step.REQUEST, B, OTHERS_HOST, exchange.sent)._replace(ttl=63)
+    before = (
+        sighting(Step.REQUEST, C, OUTGOING, exchange.sent)._replace(ttl=65),
+        sighting(Step.REQUEST, A, OTHERS_HOST, exchange.sent)._replace(ttl=65),
+        sighting(Step.REQUEST, A, OUTGOING, exchange.sent)._replace(ttl=63),
+    )
+    assert not routed(replace(exchange, sightings=(*before, *exchange.sightings, flooded)).judged())
+
+
 @pytest.mark.parametrize("transport", Transport)
 def test_what_was_answered_was_addressed_to_its_destination(transport: Transport) -> None:
     assert routed(good(transport).judged())
@@ -75,6 +86,11 @@ def test_a_leak_that_was_routed_says_so() -> None:
     where = "u1/a1->u2/a2-udp port 20777 went through: seen at u2/a2 on eth0"
     assert routed_line == f"{where}, routed (its TTL was 64 and is 63) (1 of 1 attempts went through)"
     assert flooded_line == f"{where} (1 of 1 attempts went through)"
+
+
+def test_of_a_leak_that_nobody_saw_leave_no_router_is_known() -> None:
+    passed_on = replace(arriving(good(Transport.UDP), ttl=63, kind=TO_US), left=None)
+    assert "routed" not in describe_leaks([passed_on], 1)
 
 
 # -- an address that several have -------------------------------------------------------------
@@ -151,3 +167,21 @@ def test_receivers_are_those_that_a_misdelivered_attempt_was_for() -> None:
     assert receivers(replace(flooded, sightings=(sighting(Step.ANSWER, C, TO_US, None),))) == set()
     assert receivers(replace(flooded, sightings=(sighting(Step.SYN, C, TO_US, None),))) == {C.name}
     assert receivers(replace(flooded, sightings=(sighting(Step.SYN, B, TO_US, None),))) == set()
+
+
+def test_a_target_that_was_reached_counts_whoever_else_received_it() -> None:
+    """B got the packet and so did C, which is reached by an attempt of its own too."""
+    both = answered_by(C, address=None)
+    both = replace(both, sightings=(*both.sightings, sighting(Step.REQUEST, B, OTHERS_HOST, None)))
+    to_c = replace(answered_by(C, address=None, destination=C), outcome=Outcome.ANSWERED)
+    judgement = judged(both, to_c)
+    assert judgement.leaked == (both, to_c)
+    assert describe_leaks([both], 2).startswith(
+        "u1/a1->u2/a2-udp port 20777 went through: seen at u2/a2 on eth0 (1 of 2"
+    )
+
+
+def test_an_answer_of_the_target_counts_at_any_of_its_addresses() -> None:
+    """Even where no recorder saw the request."""
+    own = replace(answered_by(B, address=DOCKER0), outcome=Outcome.ANSWERED, sightings=())
+    assert judged(own).leaked == (own,)
