@@ -248,7 +248,7 @@ FAULTS = (
         _forwarded("udp checksum set 0xdead"),
         must_fail=("PATH-5",),
         may_fail=("NET-1", "NET-5", "NET-7", "ISO-2"),
-        blames=("UDP", "checksum 0xdead is wrong"),
+        blames=("{node}", "UDP checksum 0xdead is wrong"),
         overlays=ANY_OVERLAY,
     ),
     Fault(

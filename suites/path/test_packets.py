@@ -16,7 +16,7 @@ def test_checksums_on_arrival_are_right(checksum_inspector: ChecksumInspector) -
     checksums, unless the receiving kernel marks it as never having needed one (TP_STATUS_CSUMNOTREADY).
     """
     arrivals = checksum_inspector.send_between_neighbours()
-    assert not arrivals.wrong, "\n".join(arrivals.wrong)
+    assert not arrivals.wrong, str(arrivals)
     if arrivals.unjudged:
         raise NotProved("\n".join(["no packet arrived whose checksum could be judged:", *arrivals.unjudged]))
 

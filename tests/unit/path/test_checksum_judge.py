@@ -159,3 +159,12 @@ def test_each_fault_of_a_direction_is_listed_once() -> None:
         "u1/a1->u2/a2 UDP: bad", "u1/a1->u2/a2 UDP: late", "u2/a2->u1/a1 UDP: bad", "u2/a2->u1/a1 UDP: late",
     )  # fmt: skip
     assert arrivals.unjudged == ()
+
+
+def test_wrong_directions_are_told_with_their_number_and_the_place_that_they_share() -> None:
+    wrong = ("u1/a1->u2/a2 UDP: bad", "u1/a1->u2/a2 UDP: late")
+    arrivals = Arrivals({"u1/a1->u2/a2 UDP": 2, "u2/a2->u1/a1 UDP": 1}, wrong, ", all with an end on u2")
+    assert str(arrivals).splitlines() == [
+        "1 of 2 directions, all with an end on u2, such as u1/a1->u2/a2 UDP: bad",
+        *wrong,
+    ]
