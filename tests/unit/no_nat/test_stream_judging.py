@@ -130,6 +130,11 @@ def test_what_a_busy_node_lost_is_not_the_networks(node: str, condition: Conditi
     }) is None, "another node was busy"  # fmt: skip
 
 
+def test_a_sender_that_stood_still_lost_nothing() -> None:
+    sender = Condition({"u1/a1": 0}, 0, 0, 5.0)
+    assert find_void([LOSSY], {"u1": sender, "u2": Condition({"u2/a2": 0}, 0, 0, 0.0)}) is None
+
+
 def test_doubled_datagrams_are_not_excused_by_a_busy_node() -> None:
     assert find_void([replace(WHOLE, doubled=1)], {"u1": replace(HEALTHY, backlog=9), "u2": HEALTHY}) is None
 
