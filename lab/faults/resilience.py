@@ -64,7 +64,7 @@ cat >{here} <<'HOOK'
 {script}
 HOOK
 chmod 755 {here}
-sed -i 's,^exec .*dockerd.*,/etc/flatnet/at-boot\n&,' {service}""",
+sed -i 's,^exec .*dockerd.*,/etc/flatnet/at-boot\\n&,' {service}""",
         f"sed -i '/at-boot/d' {service} {SERVICE}\nrm -f {here} /etc/flatnet/at-boot\n{undo}",
     )
 
