@@ -64,13 +64,21 @@ class Document(TypedDict):
     started: str
     """ISO 8601, in UTC."""
     duration_s: float
+    seed: int | None
+    """What the run drew at random, it drew from this number; `--seed` gives it. null: the cluster was never reached."""
     requirements: dict[str, RequirementEntry]
     probes: dict[str, int]
     """{outcome of a probe: number of probes}, and their sum as `sent`."""
 
 
 def document(
-    verdict: Verdict, *, flatnet: Mapping[str, Any], cluster: Mapping[str, Any], started: str, duration_s: float
+    verdict: Verdict,
+    *,
+    flatnet: Mapping[str, Any],
+    cluster: Mapping[str, Any],
+    started: str,
+    duration_s: float,
+    seed: int | None = None,
 ) -> dict[str, Any]:
     """The content of verdict.json; `Document` names its keys."""
     return {
@@ -81,6 +89,7 @@ def document(
         "cluster": dict(cluster),
         "started": started,
         "duration_s": round(duration_s, 2),
+        "seed": seed,
         "requirements": {
             result.requirement.id: {
                 "level": result.requirement.level,
@@ -121,6 +130,11 @@ def name_and_version(data: Mapping[str, Any]) -> str:
     flatnet = data["flatnet"]
     revision = f" ({flatnet['revision']})" if flatnet["revision"] else ""
     return f"Flatnet {flatnet['version']}{revision}"
+
+
+def seed(data: Mapping[str, Any]) -> str:
+    """`, seed 4711`, from a document; empty when there is none."""
+    return "" if data.get("seed") is None else f", seed {data['seed']}"
 
 
 def schema() -> str:

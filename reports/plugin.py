@@ -40,7 +40,7 @@ LONGEST_REASON = 480
 class RunReport:
     """What is known of a run while it goes on, in the process that reports.
 
-    Once they are known, others fill in `flatnet` (fixtures/session/version.py), and `cluster`, `facts` and
+    Once they are known, others fill in `flatnet` (fixtures/session/version.py), and `cluster`, `facts`, `seed` and
     `disruptive` (fixtures/cluster/nodes.py).
     """
 
@@ -56,6 +56,7 @@ class RunReport:
     flatnet: dict[str, str | None] = field(default_factory=lambda: {"version": "unknown", "revision": None})
     """The version and git revision of Flatnet, as verdict.json shows them."""
     cluster: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
     facts: dict[str, bool | int | str] | None = None
     """Facts of the inventory; None until a cluster is up."""
     phases: PhaseCollector = field(default_factory=PhaseCollector)
@@ -323,6 +324,7 @@ def _report(run: RunReport, verdict: Verdict, allure_results: Path) -> Report:
         cluster=run.cluster,
         started=run.started.isoformat(),
         duration_s=time.monotonic() - run.began,
+        seed=run.seed,
     )
     return Report(
         folder=run.folder,

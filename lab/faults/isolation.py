@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import Action, Fault, Site
+from .model import Action, Fault, Plan, Site
 
 
 def _between(site: Site) -> tuple[str, str]:
@@ -20,12 +20,19 @@ def _routed(site: Site) -> list[Action]:
     return [*_exposed_to_both(site), *there, *site.iptables(f"DOCKER-USER -i {other} -o {one} -j ACCEPT")]
 
 
-def _one_port(site: Site) -> list[Action]:
-    one, other = _between(site)
-    return [
-        *_exposed_to_both(site),
-        *site.iptables(f"DOCKER-USER -i {one} -o {other} -p udp --dport 20777 -j ACCEPT"),
-    ]
+def _let_pass(match: str) -> Plan:
+    """Plan of a rule that accepts what matches, from one subnet to the other, before the rules that isolate bridges."""
+
+    def plan(site: Site) -> list[Action]:
+        one, other = _between(site)
+        return [*_exposed_to_both(site), *site.iptables(f"DOCKER-USER -i {one} -o {other} {match} -j ACCEPT")]
+
+    return plan
+
+
+def _hole(name: str, imitates: str, source: str, match: str, kind: str, must: str = "ISO-1") -> Fault:
+    """A fault that lets so little pass that no other requirement sees it."""
+    return Fault(name, imitates, source, _let_pass(match), must_fail=(must,), blames=("{node}", kind))
 
 
 def _cable(site: Site) -> list[Action]:
@@ -93,9 +100,9 @@ FAULTS = (
         "A node routes from one subnet into the other, because a rule accepts it before those that isolate bridges.",
         "https://github.com/vmware/vic/issues/2498",
         _routed,
-        must_fail=("ISO-1", "ISO-7"),
+        must_fail=("ISO-1", "ISO-7", "ISO-10"),
         may_fail=("ISO-5",),
-        blames=("{node}", "went through"),
+        blames=("{node}", "went through|arrived"),
     ),
     Fault(
         "subnets-in-one-l2",
@@ -145,17 +152,53 @@ FAULTS = (
         "https://github.com/ovn-kubernetes/ovn-kubernetes/issues/5497",
         _proxy_arp,
         must_fail=("ISO-5", "ISO-7"),
-        may_fail=("ISO-1", "ISO-9", "NET-4"),
+        may_fail=("ISO-1", "ISO-9", "ISO-10", "NET-4"),
         blames=("{node}", "intruder|router"),
     ),
     Fault(
         "one-udp-port-leaks",
         "Packets to one UDP port pass from one subnet to the other, in one direction only.",
         "https://github.com/moby/moby/issues/22054",
-        _one_port,
+        _let_pass("-p udp --dport 20777"),
         must_fail=("ISO-1",),
         may_fail=("ISO-5", "ISO-7"),
         blames=("{node}", "udp", "20777"),
+    ),
+    _hole(
+        "https-leaks",
+        "A rule for a proxy lets HTTPS pass from every container of one subnet to every one of the other.",
+        "https://github.com/moby/moby/issues/22054",
+        "-p tcp --dport 443",
+        "TCP 443",
+    ),
+    _hole(
+        "postgres-leaks",
+        "A rule that opens a database to an application's subnet names the bridge, not the application.",
+        "https://github.com/moby/moby/issues/22054",
+        "-p tcp --dport 5432",
+        "TCP 5432",
+    ),
+    _hole(
+        "dns-leaks",
+        "DNS is let through between subnets for a resolver that only one of them has.",
+        "https://github.com/moby/moby/issues/22054",
+        "-p udp --dport 53",
+        "UDP 53",
+    ),
+    _hole(
+        "dns-answers-leak",
+        "A stateless rule lets DNS answers in, so whatever is sent from UDP port 53 passes.",
+        "https://nmap.org/book/man-bypass-firewalls-ids.html",
+        "-p udp --sport 53",
+        "UDP source port 53",
+    ),
+    _hole(
+        "sctp-leaks",
+        "A filter that knows TCP and UDP only lets SCTP pass.",
+        "https://github.com/kubernetes/kubernetes/issues/44485",
+        "-p 132",
+        "132 (SCTP)",
+        must="ISO-10",
     ),
     Fault(
         "address-outside-subnet",

@@ -75,6 +75,21 @@ def _lossy(per_thousand: int) -> Plan:
     return plan
 
 
+def _on_the_way(match: str, target: str) -> Plan:
+    """Plan of rules on what the containers of the node and of the first other one send each other."""
+
+    def plan(site: Site) -> list[Action]:
+        peer = list(site.cluster.nodes).index(site.others[0].name)
+        actions = []
+        for subnet in site.subnets:
+            mine, theirs = (site.overlay.slice_of(subnet, index) for index in (site.index, peer))
+            for source, destination in ((mine, theirs), (theirs, mine)):
+                actions += site.iptables(f"FORWARD -s {source} -d {destination} {match} -j {target}")
+        return actions
+
+    return plan
+
+
 def _loss(name: str, share: str, per_thousand: int) -> Fault:
     return Fault(
         name,
@@ -120,6 +135,22 @@ FAULTS = (
         must_fail=("NET-1", "ISO-2"),
         may_fail=("NET-5", "NET-7", "HOST-3"),
         blames=("{node}", "misdelivered", "dnat to"),
+    ),
+    Fault(
+        "postgres-dropped",
+        "A filter between two nodes drops one port, that of a database.",
+        "https://github.com/moby/moby/issues/36032",
+        _on_the_way("-p tcp --dport 5432", "DROP"),
+        must_fail=("NET-5",),
+        blames=("{node}", "TCP 5432 is blocked"),
+    ),
+    Fault(
+        "mysql-reset",
+        "A filter between two nodes answers one port with a reset, in the name of the container.",
+        "https://github.com/moby/moby/issues/36032",
+        _on_the_way("-p tcp --dport 3306", "REJECT --reject-with tcp-reset"),
+        must_fail=("NET-5",),
+        blames=("{node}", "TCP 3306 is reset on the way"),
     ),
     Fault(
         "duplicate-address",

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reports.document import name_and_version
+from reports.document import name_and_version, seed
 from reports.model import Requirement
 from reports.report import Report, WriterError
 
@@ -112,7 +112,7 @@ def _about(data: Mapping[str, Any]) -> str:
     return (
         f"cluster {cluster.get('name', '?')} ({cluster.get('kind', '?')}), overlay {cluster.get('overlay', '?')}; "
         f"{nodes or 'no node was reached'}; started {data['started']}, {data['duration_s']:.0f} s, "
-        f"{data['probes']['sent']} probes"
+        f"{data['probes']['sent']} probes{seed(data)}"
     )
 
 

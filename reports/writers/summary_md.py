@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.document import name_and_version
+from reports.document import name_and_version, seed
 from reports.model import SYMBOLS, RequirementResult
 from reports.report import Report
 
@@ -24,7 +24,7 @@ def summary(report: Report) -> str:
         "",
         f"Cluster `{cluster.get('name', '?')}` ({cluster.get('kind', '?')}, overlay {cluster.get('overlay', '?')}, "
         f"{len(cluster.get('nodes', ()))} nodes), {data['started']}, {data['duration_s']:.0f} s, "
-        f"{data['probes']['sent']} probes.",
+        f"{data['probes']['sent']} probes{seed(data)}.",
         "",
         "| requirement | level | status | tests | |",
         "|---|---|---|---|---|",

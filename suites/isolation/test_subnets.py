@@ -4,6 +4,8 @@ from fixtures.cluster.nodes import Cluster
 from fixtures.containers.fleet import Container, Fleet
 from fixtures.isolation.attacks import ALL_NODES, Attack
 from fixtures.isolation.judging import describe_misplaced
+from fixtures.isolation.sweeps import CrossingSweeps
+from fixtures.probes.ports import SOURCE_PORTS
 from fixtures.probes.prober import PORT_CLASSES, TRANSPORTS, Prober
 from fixtures.session.marks import requirement
 
@@ -19,6 +21,26 @@ def test_nothing_passes_between_subnets(attack: Attack, probe: Prober) -> None:
         attempts=attack.dial(attack.across_subnets(), transports=TRANSPORTS, ports=PORT_CLASSES),
         controls=attack.controls(),
     )
+
+
+@requirement("ISO-1")
+def test_no_port_leads_into_another_subnet(crossing_sweeps: CrossingSweeps) -> None:
+    """No port, and no source port, of UDP or TCP is a hole in the isolation, between any two nodes or on one.
+
+    Expected: of packets that the sender's kernel routes to every port, and of such from ports of servers, none is seen
+    at a container of another subnet, while both ends are reached from their own subnet before and after.
+    """
+    crossing_sweeps.assert_none_passes(attempts=crossing_sweeps.ports() + crossing_sweeps.source_ports(SOURCE_PORTS))
+
+
+@requirement("ISO-10")
+def test_no_other_ip_protocol_passes_between_subnets(crossing_sweeps: CrossingSweeps) -> None:
+    """The isolation holds for every IP protocol, not only for ICMP, UDP and TCP.
+
+    Expected: packets of all other 253 protocols, such as SCTP, GRE, ESP and IPIP, are seen leaving and arrive at no
+    container of another subnet, while they do arrive within it.
+    """
+    crossing_sweeps.assert_none_passes(attempts=crossing_sweeps.protocols())
 
 
 @requirement("ISO-2")

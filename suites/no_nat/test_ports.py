@@ -1,16 +1,28 @@
 """Promise 1: every container is reached on every port, without a mapping."""
 
 from fixtures.containers.fleet import Fleet
-from fixtures.probes.prober import PORTS, Prober
+from fixtures.no_nat.open_ports import OpenPorts
+from fixtures.probes.prober import SERVED, Prober
 from fixtures.session.marks import requirement
 
 
 @requirement("NET-5")
-def test_any_port_is_reached_on_every_container(fleet: Fleet, probe: Prober, subnet: str) -> None:
-    """No port mapping is needed, and the same port is free in every container.
+def test_every_port_leads_to_the_container(open_ports: OpenPorts, subnet: str) -> None:
+    """No port is filtered, rejected or mapped on the way, between any two nodes or on one.
 
-    Expected: all containers of a subnet, two on each node, serve the same low, high and
-    ephemeral ports at once, and on each the container that was dialled answers.
+    Expected: what is sent to each port, by UDP and TCP, arrives at that port of the container, and what the container
+    answers to TCP comes back.
     """
-    mesh = probe.mesh_on_ports(fleet.subnet(subnet).values(), PORTS)
+    wrong = open_ports.wrong_ports(subnet)
+    assert not wrong, wrong
+
+
+@requirement("NET-5")
+def test_the_same_port_is_free_in_every_container(fleet: Fleet, probe: Prober, subnet: str) -> None:
+    """Containers on one node serve the same port.
+
+    Expected: all containers of a subnet, two on each node, serve the same low and high ports at once, and on each the
+    container that was dialled answers.
+    """
+    mesh = probe.mesh_on_ports(fleet.subnet(subnet).values(), SERVED)
     assert not mesh.unanswered, mesh.explain(mesh.unanswered)

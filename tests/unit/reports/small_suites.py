@@ -35,7 +35,9 @@ import pytest
 from fixtures.session.marks import NotProved, disruptive, requirement
 from lab.errors import HarnessError
 """
-KEYS = {"schema", "flatnet", "verdict", "exit_code", "cluster", "started", "duration_s", "requirements", "probes"}
+KEYS = {"schema", "flatnet", "verdict", "exit_code", "cluster", "started", "duration_s", "requirements", "probes"} | {
+    "seed"
+}
 REQUIREMENT_KEYS = {"level", "status", "planned", "passed", "failed", "errors", "reason", "tests"}
 
 

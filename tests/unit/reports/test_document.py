@@ -17,6 +17,7 @@ from reports.document import (
     read_baseline,
     regressions,
     schema,
+    seed,
 )
 from reports.model import Outcome, Requirement, RequirementResult, Status, Verdict
 from tests.unit.reports.small_suites import KEYS, REQUIREMENT_KEYS
@@ -36,6 +37,11 @@ def made(status: Status = Status.PASS, reason: str = "") -> dict[str, object]:
     result = RequirementResult(requirement, status, 2, 1, 1, 0, reason, ("suites/one/test_it.py::test_it",))
     verdict = Verdict("conformant", 0, (result,), {"lost": 1, "answered": 3})
     return document(verdict, flatnet=FLATNET, cluster=CLUSTER, started="2026-11-27T01:45:31+00:00", duration_s=1.234)
+
+
+def test_the_seed_is_told_where_there_is_one() -> None:
+    assert made()["seed"] is None and seed(made()) == "" and seed({}) == "", "an earlier document has no seed"
+    assert seed({"seed": 0}) == ", seed 0"
 
 
 def test_probes_are_counted_and_seconds_rounded() -> None:

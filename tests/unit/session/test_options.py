@@ -1,0 +1,34 @@
+"""The seed of a run: given or drawn, and printed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from fixtures.session import life
+from fixtures.session.run import RUN
+from lab.errors import UsageError
+
+
+def test_a_given_seed_is_taken_and_another_one_is_drawn() -> None:
+    assert life._seed("4711") == 4711 and life._seed("0") == 0
+    assert 0 <= life._seed(None) < 1_000_000
+    assert len({life._seed(None) for _ in range(20)}) > 1
+
+
+def test_a_seed_that_is_no_number_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="--seed x: not a number; write one such as 3"):
+        life._seed("x")
+
+
+@pytest.mark.parametrize(
+    ("suites", "told"), [(True, "seed: 7 (--seed 7 draws the same random ports again)"), (False, None)]
+)
+def test_the_head_of_a_run_of_the_suites_shows_the_seed(
+    suites: bool, told: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life, "runs_suites", lambda config: suites)
+    config: Any = SimpleNamespace(stash={RUN: SimpleNamespace(seed=7)})
+    assert life.pytest_report_header(cast(pytest.Config, config)) == told
