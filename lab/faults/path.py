@@ -101,15 +101,6 @@ def _hop(site: Site) -> list[Action]:
     return [*actions, *quiet, site.table(chain, family="bridge")]
 
 
-def _bridged_masquerade(site: Site) -> list[Action]:
-    """Masquerade what containers send to addresses outside the overlay, also when another container routes it on."""
-    chain = (
-        "chain after { type nat hook postrouting priority srcnat - 10;\n"
-        f"ip saddr {site.range} ip daddr != {site.range} fib daddr type != local masquerade\n}}"
-    )
-    return [*site.exposed(), site.table(chain)]
-
-
 def _idle_forgotten(site: Site) -> list[Action]:
     """The node forgets a connection on which nothing was sent for 3 s, and drops what belongs to none that it knows."""
     chain = (
@@ -223,15 +214,6 @@ FAULTS = (
         must_fail=("PATH-2",),
         blames=("{node}|{container}", "EMSGSIZE"),
         overlays=ANY_OVERLAY,
-    ),
-    Fault(
-        "mtu-error-masqueraded",
-        "What a container sends outside is masqueraded even on its way to a container that routes it, and ICMP errors "
-        "do not find back.",
-        "https://github.com/opnsense/core/issues/4094",
-        _bridged_masquerade,
-        must_fail=("PATH-2",),
-        blames=("{node}", "masquerades"),
     ),
     Fault(
         "fragments-dropped",
