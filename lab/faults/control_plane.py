@@ -103,6 +103,7 @@ FAULTS = (
         _no_forward,
         must_fail=("CP-5", "HOST-4"),
         blames=("{node}", "ip_forward"),
+        blames_in={"HOST-4": ("last seen on {node}'s bridge", "lost")},
         overlays=ANY_OVERLAY,
     ),
     Fault(

@@ -137,7 +137,7 @@ FAULTS = (
         "https://github.com/hashicorp/nomad/issues/810",
         registered("flatnet-fault-stale", "gone", 8081),
         must_fail=("DNS-1", "EXT-3"),
-        blames=("{node}", "flatnet-fault-stale", "no container|nobody|gone"),
+        blames=("{node}", "flatnet-fault-stale", "no (running )?container|nobody|gone"),
     ),
     Fault(
         "wrong-port",

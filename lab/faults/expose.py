@@ -85,8 +85,8 @@ FAULTS = (
         "https://github.com/openshift/origin/issues/1089",
         _route_missing,
         must_fail=("HOST-2", "HOST-4"),
-        may_fail=("HOST-5",),
-        blames=("{node}", "HOST|not_sent|unreachable|lost"),
+        may_fail=("HOST-5", *NAMES),
+        blames=("{node}", "not_sent|unreachable|lost"),
     ),
     Fault(
         "masquerade-towards-containers",

@@ -162,7 +162,7 @@ FAULTS = (
         _let_pass("-p udp --dport 20777"),
         must_fail=("ISO-1",),
         may_fail=("ISO-5", "ISO-7"),
-        blames=("{node}", "udp", "20777"),
+        blames=("{node}", "20777", "went through|arrived"),
     ),
     _hole(
         "https-leaks",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -194,6 +194,9 @@ class Fault:
     blames: tuple[str, ...] = ()
     """What the reason of a requirement that must fail has to say, as patterns that all have to be found in it: the
     node, the kind of failure, and the interface, rule, route or entry by which the fault acts (lab.faults.blame)."""
+    blames_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Patterns for single requirements instead of `blames`: {requirement: patterns}. One that sees only what the fault
+    did to it cannot name what it acts by."""
     needs: str = ""
     """A kernel facility without which it cannot be made: a command that tries it, on the node."""
     default_node: int = 1

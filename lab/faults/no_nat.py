@@ -116,6 +116,7 @@ FAULTS = (
         must_fail=("NET-2", "NET-3"),
         may_fail=("HOST-3",),
         blames=("{node}", "rewritten", r"source \S+ became", "snat to"),
+        blames_in={"NET-3": ("several addresses", r"in packets that {container} received \S+")},
     ),
     Fault(
         "udp-source-port-rewritten",
@@ -124,7 +125,7 @@ FAULTS = (
         _udp_source_port,
         must_fail=("NET-2",),
         may_fail=("HOST-3",),
-        blames=("{node}", "-udp: rewritten|udp", r"source port \d+ became 40\d\d\d", "SNAT"),
+        blames=("{node}", "-udp: rewritten|udp", r"source port \d+ became 40\d\d\d", "snat to"),
         overlays=ANY_OVERLAY,
     ),
     Fault(

@@ -75,7 +75,7 @@ class Judgement:
         node = node_of(self.fault)
         peer = next(name for name in NODES if name != node)
         found = {
-            name: lacking(self.fault.blames, self.ended.reason(name), node, peer)
+            name: lacking(self.fault.blames_in.get(name, self.fault.blames), self.ended.reason(name), node, peer)
             for name in sorted(set(self.fault.must_fail) & self.broken)
         }
         return {name: patterns for name, patterns in found.items() if patterns}

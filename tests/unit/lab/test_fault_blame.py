@@ -56,3 +56,5 @@ def test_every_fault_says_how_it_has_to_be_blamed(name: str) -> None:
     fault = FAULTS[name]
     assert len(fault.blames) >= 2, "declare the patterns that a right reason has (lab/faults/blame.py)"
     assert any("{" in pattern for pattern in fault.blames) or fault.where.value != "one node" or name in PLACELESS
+    for name, patterns in fault.blames_in.items():
+        assert name in fault.must_fail and len(patterns) >= 2
