@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import ANY_OVERLAY, PLACE, Action, Fault, Site
+from .model import ANY_OVERLAY, Action, Fault, Site
 
 NAMES = "DNS-1 DNS-2 DNS-3 DNS-4 DNS-5 DNS-6 DNS-7 DNS-8 DNS-9 DNS-10 DNS-11 DNS-12".split()
 
@@ -56,23 +56,11 @@ def _strangers(site: Site) -> list[Action]:
 def _hide_leaves_route(site: Site) -> list[Action]:
     """Replace the node's `ip` by one that puts the route back after the address was removed."""
     bridge, whole = site.overlay.bridge(site.subnets[0]), site.overlay.subnets[site.subnets[0]]
-    here = f"{PLACE}/hide"
-    program = site.node.run("readlink -f $(command -v ip)").stdout.strip()
-    return site.on_node(
-        f"""set -e
-mkdir -p {here}
-cp {program} {here}/ip
-cat >{here}/forgetful <<'SCRIPT'
-#!/bin/sh
-{here}/ip "$@" || exit
-case "$*" in
-    *"address flush dev {bridge}"*) {here}/ip route replace {whole} dev {bridge} scope link ;;
-esac
-SCRIPT
-chmod 755 {here}/forgetful
-mount --bind {here}/forgetful {program}""",
-        f"while umount {program} 2>/dev/null; do :; done\nrm -rf {here}\n"
-        f"if ! ip -4 address show dev {bridge} scope global | grep -q inet; then "
+    return site.other_ip(
+        "hide",
+        after=f'*"address flush dev {bridge}"*',
+        do=f"route replace {whole} dev {bridge} scope link",
+        undo=f"if ! ip -4 address show dev {bridge} scope global | grep -q inet; then "
         f"while ip route del {whole} dev {bridge} 2>/dev/null; do :; done; else "
         f"ip route del {whole} dev {bridge} proto boot 2>/dev/null || true; fi",
     )

@@ -152,6 +152,30 @@ class Site:
             f"rm -rf {here}",
         )
 
+    def other_ip(self, name: str, *, after: str, do: str, undo: str) -> list[Action]:
+        """Replace the node's `ip` by one that runs `ip DO` after each command that succeeded and is like `after`.
+
+        `after`: a pattern of the shell's `case` for the arguments. `name`: the fault's folder in PLACE. `undo` is run
+        when the node's own `ip` is back.
+        """
+        here = f"{PLACE}/{name}"
+        program = self.node.run("readlink -f $(command -v ip)").stdout.strip()
+        return self.on_node(
+            f"""set -e
+mkdir -p {here}
+cp {program} {here}/ip
+cat >{here}/forgetful <<'SCRIPT'
+#!/bin/sh
+{here}/ip "$@" || exit
+case "$*" in
+    {after}) {here}/ip {do} ;;
+esac
+SCRIPT
+chmod 755 {here}/forgetful
+mount --bind {here}/forgetful {program}""",
+            f"while umount {program} 2>/dev/null; do :; done\nrm -rf {here}\n{undo}",
+        )
+
     def exposed(self, subnet: str | None = None) -> list[Action]:
         """Expose the node to the subnet if it is hidden; nothing when it is exposed already."""
         name = subnet or self.subnets[0]

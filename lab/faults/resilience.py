@@ -90,24 +90,12 @@ def _given_up_for_good(site: Site) -> list[Action]:
 
 def _tunnel_left_out(site: Site) -> list[Action]:
     """Replace the node's `ip` by one that does not make the tunnel a port of its bridge."""
-    here = f"{PLACE}/tunnel"
-    program = site.node.run("readlink -f $(command -v ip)").stdout.strip()
     tunnel, bridge = site.overlay.tunnel(site.subnets[0]), site.overlay.bridge(site.subnets[0])
-    return site.on_node(
-        f"""set -e
-mkdir -p {here}
-cp {program} {here}/ip
-cat >{here}/forgetful <<'SCRIPT'
-#!/bin/sh
-{here}/ip "$@" || exit
-case "$*" in
-    *"link set {tunnel} "*" master {bridge} "*) {here}/ip link set {tunnel} nomaster ;;
-esac
-SCRIPT
-chmod 755 {here}/forgetful
-mount --bind {here}/forgetful {program}""",
-        f"while umount {program} 2>/dev/null; do :; done\nrm -rf {here}\n"
-        f"if [ -e /sys/class/net/{tunnel} ]; then ip link set {tunnel} master {bridge}; fi",
+    return site.other_ip(
+        "tunnel",
+        after=f'"link set {tunnel} "*" master {bridge} "*',
+        do=f"link set {tunnel} nomaster",
+        undo=f"if [ -e /sys/class/net/{tunnel} ]; then ip link set {tunnel} master {bridge}; fi",
     )
 
 
