@@ -118,7 +118,7 @@ def test_an_icmp_error_with_eight_bytes_is_enough(protocol: int) -> None:
     [
         sent_by(9, 17, 53),
         sent_by(9, 6, 53),
-        bytes(IP() / UDP(dport=53) / Raw(b"FLNs")),
+        bytes(IP() / UDP(dport=53) / Raw(b"FLNw")),
         bytes(IP() / TCP(flags="S", seq=7)),
         bytes(IP() / TCP())[:30],
         bytes(IP() / UDP() / Raw(bytes(12))),
