@@ -58,7 +58,7 @@ def _hide_leaves_route(site: Site) -> list[Action]:
     bridge, whole = site.overlay.bridge(site.subnets[0]), site.overlay.subnets[site.subnets[0]]
     return site.other_ip(
         "hide",
-        after=f'*"address flush dev {bridge}"*',
+        after=f'"address delete "*" dev {bridge}"',
         do=f"route replace {whole} dev {bridge} scope link",
         undo=f"if ! ip -4 address show dev {bridge} scope global | grep -q inet; then "
         f"while ip route del {whole} dev {bridge} 2>/dev/null; do :; done; else "
