@@ -10,6 +10,7 @@ destinations outside the overlay.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 PORT = 2377
 OVERHEAD = 50
 """Outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8 bytes (RFC 7348 §5)."""
+ATTACHMENT_S = 20.0
+"""After so long Docker gives up an attachment that the manager has not answered (daemon/cluster, 20.10)."""
+ATTEMPTS = 3
 POOLS = ("10.0.0.0/16", "10.253.0.0/16", "172.30.0.0/16")
 """Candidates for swarm's own ingress network; the first that overlaps nothing is taken."""
 
@@ -113,22 +117,30 @@ class Swarm(Overlay):
         cluster.each(reach_other_anchors)
 
     def _start_anchors(self, node: NodeAccess) -> dict[str, Container]:
-        """{subnet: anchor}. One after the other, since a worker loses one of two networks that it joins at once."""
+        """{subnet: anchor}. One after the other, since a worker loses one of two networks that it joins at once.
+
+        The ingress network may still be the other one, so a start that Docker refuses is made again.
+        """
         anchors = {}
         for subnet in self.subnets:
             try:
-                anchors[subnet] = node.docker.containers.run(
+                anchor = node.docker.containers.create(
                     DEMO_IMAGE,
                     ["sleep", "2147483647"],
-                    detach=True,
                     name=_anchor_name(subnet),
                     restart_policy={"Name": "always"},
                     stop_signal="SIGKILL",
                     **self.attach(subnet),
                 )
-                anchors[subnet].reload()
+                wait_for(
+                    f"node {node.name}: subnet {subnet}: Docker",
+                    partial(_refusal, anchor),
+                    timeout_s=ATTEMPTS * ATTACHMENT_S,
+                )
+                anchor.reload()
             except docker.errors.DockerException as error:
                 raise LabError(f"node {node.name}: subnet {subnet}: Docker: {error}") from None
+            anchors[subnet] = anchor
         return anchors
 
     def start(self, node: NodeAccess) -> None:
@@ -183,6 +195,15 @@ class Swarm(Overlay):
     def wait_until_known(self, node: NodeAccess, subnet: str, addresses: Collection[str]) -> bool:
         """Wait until the network's neighbour table has every address; Docker adds one when gossip brings it."""
         return sandbox.wait_until_known(node, self._netns_of(node, subnet), addresses)
+
+
+def _refusal(container: Container) -> str | None:
+    """Why Docker does not start a container; None when it has."""
+    try:
+        container.start()
+    except docker.errors.APIError as error:
+        return str(error.explanation)
+    return None
 
 
 def _anchor_name(subnet: str) -> str:

@@ -23,7 +23,7 @@ LISTING = (
 NO_NOMAD = pytest.mark.skipif(find_program("nomad") is None, reason="no Nomad on this machine")
 WAYS = [
     "sudo",
-    "tls",
+    pytest.param("tls", marks=pytest.mark.nightly),
     pytest.param("cert", marks=pytest.mark.nightly),
     pytest.param("docker", marks=pytest.mark.nightly),
     pytest.param("nomad", marks=[pytest.mark.nightly, NO_NOMAD]),

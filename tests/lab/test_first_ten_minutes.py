@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.lab.conftest import COMMAND_TIMEOUT_S, ROOT, Place
 from tests.unit.house.commands import BLOCK
 
@@ -41,6 +43,7 @@ def test_commands_and_exit_codes_are_read_from_the_page() -> None:
     assert [step.exit_code for step in steps(PAGE.read_text())].count(1) == 2
 
 
+@pytest.mark.nightly
 def test_the_first_ten_minutes_go_as_the_page_says(place: Place) -> None:
     """Every command ends as the page says, in one lab, and nothing of the lab is left."""
     steps_of_page = steps(PAGE.read_text())

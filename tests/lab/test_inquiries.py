@@ -79,6 +79,7 @@ def listed(place: Place) -> list[str]:
     ]
 
 
+@pytest.mark.nightly
 def test_a_run_on_what_was_found_proves_what_the_lab_does(kept: Place, found: Path) -> None:
     suites = ("suites/no_nat/test_addresses.py", "suites/control_plane/test_peers.py")
     verdicts = []

@@ -77,7 +77,10 @@ def skip_unless_available(overlay: str) -> None:
         pytest.skip(lacking)
 
 
-@pytest.fixture(scope="module", params=sorted([*IN_LABS, *BY_NAME]))
+@pytest.fixture(
+    scope="module",
+    params=[*sorted(IN_LABS), *(pytest.param(name, marks=pytest.mark.nightly) for name in sorted(BY_NAME))],
+)
 def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """A new lab of two nodes with the overlay."""
     run_dir, name = tmp_path_factory.mktemp("run"), request.param
