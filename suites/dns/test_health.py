@@ -14,7 +14,7 @@ from fixtures.dns.web import Request, WebClient
 from fixtures.evidence.waiting import NotInTime, describe_value, eventually
 from fixtures.probes.delivery import Edge, Transport
 from fixtures.probes.prober import Prober
-from fixtures.session.marks import requirement
+from fixtures.session.marks import NotProved, requirement
 
 
 @requirement("DNS-3")
@@ -32,7 +32,7 @@ def test_a_critical_instance_leaves_the_answer_and_returns(
         shop.add(container, checked=True)
     stopped = shop.one_per_node()
     addresses = [instance.address for instance in stopped]
-    shop.wait_until_passing()
+    wait_until_told(shop, resolver, askers)
 
     for instance in stopped:
         instance.container.stop_service()
@@ -68,7 +68,7 @@ def test_a_deregistered_instance_disappears(
         shop.add(container, checked=False)
     leaving = shop.one_per_node()
     addresses = [instance.address for instance in leaving]
-    shop.wait_until_passing()
+    wait_until_told(shop, resolver, askers)
     for instance in leaving:
         shop.remove(instance)
     eventually(
@@ -77,6 +77,23 @@ def test_a_deregistered_instance_disappears(
         within_s=SPREAD_S,
         what=f"{', '.join(addresses)}, and only these, leave every answer",
     )
+
+
+def wait_until_told(service: Service, resolver: Resolver, askers: list[Party]) -> None:
+    """Wait until every asker was told every instance: what was never in an answer cannot be seen to leave it.
+
+    So a cache between an asker and Consul has the answer, too. Raises NotProved where it does not come to that.
+    """
+    service.wait_until_passing()
+    try:
+        eventually(
+            lambda: ask_and_find_nothing_wrong(service, resolver, askers),
+            lambda judged: judged.all_contain(service.addresses()),
+            within_s=SPREAD_S,
+            what="every instance is in every answer",
+        )
+    except NotInTime as late:
+        raise NotProved(f"no instance can be seen to leave, nothing is proved: {late}") from None
 
 
 def ask_and_find_nothing_wrong(service: Service, resolver: Resolver, askers: list[Party]) -> JudgedAnswers:
