@@ -72,7 +72,7 @@ def sender() -> Any:
     made: Any = Sender.__new__(Sender)
     made.streams = SimpleNamespace(count=50, rate=100.0, nonce=NONCE)
     made.number, made.next, made.sent, made.refused, made.error = 3, 0, 0, 0, None
-    made.began, made.ready, made.sock = 10.0, True, Socket()
+    made.began, made.ready, made.full, made.sock = 10.0, True, None, Socket()
     return made
 
 
@@ -111,6 +111,18 @@ def test_a_full_buffer_is_waited_for_and_a_refusal_is_counted(sender: Any) -> No
     sender.sock.waiting = [111, 0]
     sender.turn(10.0101)
     assert (sender.next, sender.sent, sender.refused) == (2, 1, 1), "the error was of an earlier datagram"
+
+
+def test_a_socket_that_stays_full_is_given_up(sender: Any) -> None:
+    """Its datagrams wait for a neighbour that does not answer; the run does not wait for all of them."""
+    sender.turn(10.0)
+    sender.sock.waiting = [11, 11, 11]
+    sender.turn(10.02)
+    assert sender.wait(10.02) > 0, "it asks again at once"
+    sender.turn(10.02 + agent_streams.FULL_S)
+    assert not sender.done
+    sender.turn(10.03 + agent_streams.FULL_S)
+    assert sender.done and (sender.sent, sender.refused, sender.error) == (1, 49, 11)
 
 
 def test_numbered_datagrams_wait_until_the_neighbour_is_known(sender: Any) -> None:
