@@ -37,16 +37,19 @@ def _not_restored(site: Site) -> list[Action]:
 
 
 def _handed_out_twice(site: Site) -> list[Action]:
-    """Give something on the node's bridge an address that a container on the first node has."""
+    """Give something on the node's bridge the first node's first addresses: its containers have some of them."""
     subnet = site.subnets[0]
-    address = f"{site.overlay.slice_of(subnet, 0)[0]}/{site.overlay.subnets[subnet].prefixlen}"
+    length = site.overlay.subnets[subnet].prefixlen
+    addresses = "\n".join(
+        f"ip -n forgotten address add {site.overlay.slice_of(subnet, 0)[place]}/{length} dev eth0" for place in range(8)
+    )
     return _at_start(
         site,
         f"""ip netns add forgotten
 ip link add forgotten0 type veth peer name eth0 netns forgotten
 ip link set forgotten0 master {site.overlay.bridge(subnet)} up
 ip -n forgotten link set eth0 up
-ip -n forgotten address add {address} dev eth0""",
+{addresses}""",
         "ip link del forgotten0 2>/dev/null; ip netns del forgotten 2>/dev/null; true",
     )
 
