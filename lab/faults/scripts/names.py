@@ -70,7 +70,7 @@ def add_addresses(answer: Message, addresses: Collection[str]) -> bool:
 
 def registered_addresses(service: str) -> set[str]:
     """Addresses of all instances of a service, according to the node's Consul, whether their checks pass or not."""
-    with urllib.request.urlopen(f"{CONSUL_HTTP}/v1/health/service/{service}", timeout=2) as reply:
+    with urllib.request.urlopen(f"{CONSUL_HTTP}/v1/health/service/{service}?stale", timeout=2) as reply:
         return {entry["Service"]["Address"] for entry in json.load(reply)} - {""}
 
 
