@@ -20,7 +20,7 @@ import pytest
 from lab.embedded.lifecycle import attach
 from lab.inventory import Inventory
 
-from .strangers import CONTRACT, OVERLAYS, STRANGERS, start_command
+from .strangers import CONTRACT, OVERLAYS, STRANGERS, last_address, start_command
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = (
@@ -160,7 +160,8 @@ def drill_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     try:
         if overlay in OVERLAYS:
             for node, name, subnet, port in STRANGERS:
-                lab.command("exec", node, "--", *start_command(name, subnet, port))
+                address = last_address(lab.inventory, node, subnet)
+                lab.command("exec", node, "--", *start_command(name, subnet, port, address))
         yield lab
     finally:
         lab.command("down")
