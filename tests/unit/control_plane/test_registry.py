@@ -52,7 +52,7 @@ def test_a_server_is_stopped_and_started_where_all_are_well(ran: list[str]) -> N
 
 @pytest.mark.parametrize("seen", [NO_CONSENSUS, Consensus(WELL.voters, frozenset())], ids=["down", "no leader"])
 def test_no_server_is_stopped_where_another_one_is_not_well(ran: list[str], seen: Consensus) -> None:
-    """Two of three servers down are no quorum: the cluster would be harmed, and nothing be proved."""
+    """With two of three servers down there is not a quorum: the cluster would be harmed, and nothing be proved."""
     made = registry(ran, u2=seen)
     with pytest.raises(Exception, match=r"^Consul's servers are not all well \(see CP-2\).*: u2: ") as raised:
         made.stopped(made.servers[0]).__enter__()

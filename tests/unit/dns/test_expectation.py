@@ -135,10 +135,11 @@ def test_the_description_names_answers_only_where_none_is_wrong() -> None:
 
 
 def test_a_partial_answer_may_leave_out_addresses_but_not_all_of_them() -> None:
-    assert judged(answer(THERE)).wrong_even_if_partial == ()
-    assert judged(answer(), required=frozenset()).wrong_even_if_partial == ()
-    assert judged(answer()).wrong_even_if_partial == (f"u1/a1 gets no address: {answer()}",)
-    (excess,) = judged(answer(HERE, "10.9.9.9")).wrong_even_if_partial
+    assert judged(answer(THERE)).faults_even_if_partial == ()
+    assert judged(answer(), required=frozenset()).faults_even_if_partial == ()
+    assert judged(answer()).faults_even_if_partial == (("u1/a1", f"u1/a1 gets no address: {answer()}"),)
+    ((asker, excess),) = judged(answer(HERE, "10.9.9.9")).faults_even_if_partial
+    assert asker == "u1/a1"
     assert "gets addresses without a passing instance: 10.9.9.9" in excess
 
 

@@ -85,7 +85,7 @@ def test_a_partial_answer_is_asked_for_until_it_is_certain_what_is_right() -> No
     with pytest.raises(NotProved, match="kept changing"):
         service(*changing).ask_until_certain(lambda: [answer()], partial=True)
     judged = service(UP).ask_until_certain(lambda: [answer(ADDRESS)], partial=True)
-    assert judged.expectation.exact and not judged.wrong_even_if_partial
+    assert judged.expectation.exact and not judged.faults_even_if_partial
 
 
 def test_instances_that_do_not_pass_are_told_and_not_passed_over() -> None:
