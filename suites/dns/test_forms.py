@@ -8,9 +8,9 @@ from fixtures.cluster.nodes import Cluster
 from fixtures.containers.fleet import Container, Fleet
 from fixtures.containers.party import Party
 from fixtures.control_plane.registry import Registry
-from fixtures.dns.expectation import JudgedAnswers
+from fixtures.dns.expectation import Failure, JudgedAnswers
 from fixtures.dns.messages import Answer, DnsTransport
-from fixtures.dns.plain_names import Failure, PlainNames
+from fixtures.dns.plain_names import PlainNames
 from fixtures.dns.resolver import Question, Resolver
 from fixtures.dns.services import Service, at_least
 from fixtures.session.marks import NotProved, requirement
@@ -45,7 +45,7 @@ def test_srv_gives_the_port_and_the_address(
     passing = [entry for entry in shop.instances.values() if entry.address in judged.expectation.required]
     registered = {(instance.address, instance.port) for instance in passing}
     wrong = [
-        (answer.asker, f"{answer.asker} gets other addresses and ports than were registered: {answer}")
+        Failure(answer.asker, f"{answer.asker} gets other addresses and ports than were registered: {answer}")
         for answer in judged.answers
         if answer.endpoints != registered
     ]
@@ -55,7 +55,7 @@ def test_srv_gives_the_port_and_the_address(
     asked = [(port, Question(node, target, "A")) for target, port in targets for node in cluster.nodes.values()]
     answers = resolver.ask_each([question for _, question in asked])
     wrong += [
-        (answer.asker, f"the target of port {port} does not lead to {address_of_port.get(port)}: {answer}")
+        Failure(answer.asker, f"the target of port {port} does not lead to {address_of_port.get(port)}: {answer}")
         for (port, _), answer in zip(asked, answers, strict=True)
         if answer.addresses != {address_of_port.get(port)}
     ]
@@ -124,7 +124,7 @@ def test_a_large_answer_is_complete_or_partial_but_right(
         )
         insist_on_many(judged)
         too_large = [
-            (answer.asker, f"{answer.size} bytes over plain UDP: {answer}")
+            Failure(answer.asker, f"{answer.size} bytes over plain UDP: {answer}")
             for answer in judged.answers
             if answer.size > PLAIN_UDP_SIZE
         ]
@@ -170,7 +170,7 @@ def test_ptr_leads_back(
     ]
     names = resolver.ask_each([question for _, question in reverse])
     wrong = [
-        (answer.asker, f"{address} has no name: {answer}")
+        Failure(answer.asker, f"{address} has no name: {answer}")
         for (address, _), answer in zip(reverse, names, strict=True)
         if not answer.records
     ]
@@ -181,7 +181,7 @@ def test_ptr_leads_back(
     ]
     answers = resolver.ask_each([question for _, question in forward])
     wrong += [
-        (answer.asker, f"the name of {address} does not lead back to it: {answer}")
+        Failure(answer.asker, f"the name of {address} does not lead back to it: {answer}")
         for (address, _), answer in zip(forward, answers, strict=True)
         if address not in answer.addresses
     ]

@@ -4,7 +4,7 @@ from fixtures.cluster.nodes import Cluster
 from fixtures.containers.fleet import Fleet
 from fixtures.containers.party import Party
 from fixtures.dns.audit import RegistryAudit
-from fixtures.dns.expectation import JudgedAnswers
+from fixtures.dns.expectation import Failure, JudgedAnswers
 from fixtures.dns.messages import DnsTransport
 from fixtures.dns.plain_names import PlainNames
 from fixtures.dns.resolver import Resolver
@@ -17,7 +17,12 @@ from fixtures.session.marks import requirement
 
 @requirement("DNS-1")
 def test_a_records_are_the_passing_instances(
-    web: Service, listed: Service, askers: list[Party], resolver: Resolver, cluster: Cluster
+    web: Service,
+    listed: Service,
+    askers: list[Party],
+    resolver: Resolver,
+    cluster: Cluster,
+    plain_names: PlainNames,
 ) -> None:
     """From every node and every container a name gives exactly the passing instances' addresses.
 
@@ -33,7 +38,8 @@ def test_a_records_are_the_passing_instances(
 
     services = (web, listed) if cluster.overlay.capabilities.expose else (listed,)
     judged = [ask_everywhere(service) for service in services]
-    assert not any(answers.wrong for answers in judged), "\n".join(map(str, judged))
+    wrong = plain_names.tell([fault for answers in judged for fault in answers.faults])
+    assert not wrong, "\n".join([*wrong, *(str(answers.expectation) for answers in judged)])
 
 
 @requirement("DNS-1")
@@ -79,7 +85,7 @@ def test_dialling_the_name_reaches_an_instance(
     told = {str(dial.source) for dial in dials}
     silent = plain_names.own_failures(
         [
-            (str(caller), f"{caller} got no address of an instance to dial")
+            Failure(str(caller), f"{caller} got no address of an instance to dial")
             for caller in callers
             if str(caller) not in told
         ]

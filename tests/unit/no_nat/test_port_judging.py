@@ -95,8 +95,20 @@ def test_a_mapped_port_is_told() -> None:
 def test_what_another_container_gets_is_told() -> None:
     one = swept(carrier=Carrier.UDP, arrived=0, elsewhere=(("u3/a", True, 6, 22, "eth0"),))
     assert "every UDP port (6 tried) arrives at u3/a instead" in told(one)
-    flooded = replace(one.seen, elsewhere=(("u3/a", False, 6, 22, "eth0"),))
+    flooded = replace(one.seen, arrived=without(443), elsewhere=(("u3/a", False, 6, 22, "eth0"),))
     assert "is blocked" in told(replace(one, seen=flooded)), "a bridge floods frames to everybody"
+
+
+@pytest.mark.parametrize("elsewhere", [(), (("u3/a", False, 6, 22, "eth0"),)], ids=["lost", "flooded"])
+def test_where_nothing_arrives_at_all_nothing_is_said_of_ports(elsewhere: tuple[object, ...]) -> None:
+    """The path is broken, which NET-1 tells; a port that is blocked beside it is told all the same."""
+    dead = [swept(way, carrier=Carrier.UDP, arrived=0, elsewhere=elsewhere, passes=4) for way in ("u1 u2", "u2 u1")]
+    judged = judge_ports([*dead, swept("u1 u3", arrived=without(443), answered=without(443))])
+    assert [finding.ports for finding in judged.findings] == [bits([443])]
+    assert judged.unproved == (
+        "u1/a → u2/a: every UDP port (6 tried) is blocked: it left 4 times and never arrived: nothing is said of ports "
+        "(see NET-1) (and so on for 1 more pairs and transports)",
+    )
 
 
 def test_a_port_that_was_not_seen_leaving_proves_nothing() -> None:
