@@ -173,7 +173,6 @@ FAULTS = (
         "https://github.com/kubernetes/kubernetes/issues/62628",
         _proxy("delay"),
         must_fail=("DNS-1",),
-        may_fail=_but("DNS-1", "DNS-12"),
         blames=("{node}", "no answer"),
         overlays=ANY_OVERLAY,
     ),

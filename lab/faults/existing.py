@@ -115,7 +115,7 @@ FAULTS = (
         _port_opened,
         must_fail=("EXT-4",),
         blames=(r"drill-(web|api|db)", "5432"),
-        may_fail=("ISO-1", "ISO-7"),
+        may_fail=("ISO-1",),
         where=Where.ALL,
     ),
 )  # fmt: skip

@@ -127,6 +127,7 @@ FAULTS = (
         "https://github.com/moby/moby/issues/31453",
         _no_icc,
         must_fail=("NET-1", "ISO-2", "CP-5"),
+        may_fail=("NET-7", "EXT-4"),
         blames=("{node}", "icc|drop|isolat|DROP"),
     ),
     Fault(
@@ -206,7 +207,7 @@ FAULTS = (
         "https://github.com/weaveworks/weave/issues/1655",
         _outside,
         must_fail=("ISO-8",),
-        may_fail=("EXT-1", "NET-3", "NET-4"),
+        may_fail=("EXT-1", "NET-3"),
         blames=("{container}", "asked for subnet"),
     ),
     Fault(

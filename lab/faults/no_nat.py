@@ -180,7 +180,7 @@ FAULTS = (
         "https://github.com/moby/moby/issues/35401",
         _entries_kept,
         must_fail=("NET-9",),
-        may_fail=("EXT-1", "EXT-3"),
+        may_fail=("EXT-3",),
         blames=("{node}", "FDB entry"),
     ),
 )

@@ -142,3 +142,17 @@ def test_a_changed_probe_is_told_with_the_rule_that_translated_packets(outcome: 
     assert rules_that_acted(changed, MOVED) == (
         "u2 translated packets by `*nat: -A POSTROUTING -j SNAT --to-source 10.32.0.9`"
     )
+
+
+def test_a_rule_that_acted_on_a_probe_is_told_again_where_it_is_not_probed_again() -> None:
+    """Second probes are few; the same two containers by the same transport are not asked about twice."""
+    made, lost = diagnosis(), good(Transport.UDP).undelivered().judged()
+    made._moved = MOVED
+    made._describe_all([lost], None, None)
+    made._moved = {}
+    told = "earlier in this run u2 dropped packets by `chain forward: meta l4proto udp drop`"
+    assert list(made._describe_all([lost], None, None).values()) == [told]
+    other = good(Transport.ICMP).undelivered().judged()
+    assert made._describe_all([other], None, None) == {}, "another transport may be dropped by another rule"
+    arrived = replace(lost, outcome=Outcome.REFUSED)
+    assert made._describe_all([arrived], None, None) == {}, "nothing was dropped"
