@@ -119,7 +119,7 @@ FAULTS = (
         "https://github.com/moby/moby/issues/27404",
         _handed_out_twice,
         must_fail=("RES-1",),
-        blames=("{node}", "twice|misdelivered"),
+        blames=("{node}", "never reached|twice|misdelivered"),
         default_node=-1,
     ),
     Fault(
