@@ -49,23 +49,24 @@ def choose(option: Any, arguments: Sequence[str], root: Path, requirements: Mapp
     """The choices of a run in the checkout `root`. Raises ValueError, one line. `option` is pytest's namespace."""
     if sys.flags.optimize:
         raise ValueError("Python leaves assertions out, so nothing could fail; run it without -O and PYTHONOPTIMIZE")
-    gate = bool(getattr(option, "gate", False))
-    if gate:
-        refused = refusal(option, arguments, os.environ, root, requirements)
-        if refused is not None:
-            raise ValueError(refused)
+    history = _history(option)
     known, baseline = getattr(option, "known_issues", None), getattr(option, "baseline", None)
+    accepted = load_known_issues(known, date.today()) if known else ()
     try:
         earlier = () if baseline is None else tuple(kept(baseline)[0]) if is_history(baseline) else (read(baseline),)
     except EarlierError as error:
         raise EarlierError(f"--baseline {error}") from None
+    gate = bool(getattr(option, "gate", False))
+    refused = refusal(option, arguments, os.environ, root, requirements) if gate else None
+    if refused is not None:
+        raise ValueError(refused)
     return Choices(
         gate=gate,
         disruptive=getattr(option, "disruptive", None) is not False,
-        known=load_known_issues(known, date.today()) if known else (),
+        known=accepted,
         baseline=baseline,
         earlier=earlier,
-        history=_history(option),
+        history=history,
     )
 
 

@@ -57,6 +57,8 @@ class Earlier:
 
 def read(place: Path) -> Earlier:
     """The run of a verdict.json, or of the folder that holds one. Raises EarlierError."""
+    if not place.exists():
+        raise EarlierError(f"{place}: no such file; give the path of one, or leave it out")
     file = place / VERDICT if place.is_dir() else place
     if place.is_dir() and not file.exists():
         raise EarlierError(f"{place}: has no {VERDICT}: that run came to no verdict; give the folder of another run")

@@ -73,7 +73,7 @@ def test_bytes_that_are_not_text_are_one_line(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(EarlierError, match=r"gone\.json: cannot be read: No such file or directory; check the path"):
+    with pytest.raises(EarlierError, match=r"gone\.json: no such file; give the path of one, or leave it out"):
         read(tmp_path / "gone.json")
     with pytest.raises(EarlierError, match=r"has no verdict\.json: that run came to no verdict; give the folder"):
         read(tmp_path)
