@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import (
+    Any,
+    Literal,
+    NotRequired,  # pydantic reads typing's own from Python 3.12 on only
+)
 
 from pydantic import TypeAdapter
-from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on only
+from typing_extensions import TypedDict
 
-from .model import Status, Verdict
+from .model import Verdict
 
 SCHEMA = 1
 """Goes up when a key of verdict.json goes, or changes its meaning; keys may be added without."""
@@ -38,6 +42,32 @@ class Cluster(TypedDict, total=False):
     """{node: address}"""
     versions: dict[str, str]
     """{node: version of its Docker engine}"""
+    faults: list[str]
+    """Faults that the run itself put into its lab (`--fault`)."""
+
+
+class Catalogue(TypedDict):
+    """The requirements that the run judged by."""
+
+    sha256: str
+    """Of what the whole catalogue asks for; two runs with the same one judged by the same requirements."""
+    released: bool
+    """Whether it is the one that was released with this Flatnet."""
+
+
+class Baseline(TypedDict):
+    """The earlier run that this one was compared with (`--baseline`)."""
+
+    run: str
+    started: str
+    revision: str | None
+    verdict: str
+    requirements: dict[str, list[str]]
+    """{`new`, `fixed`, `still`, `newly not proved`: requirement ids}"""
+    edges: dict[str, int] | None
+    """The same for edges, as numbers; null when one of the runs recorded none."""
+    catalogue: list[str]
+    """A sentence for each requirement that asks for less than in the earlier run."""
 
 
 class RequirementEntry(TypedDict):
@@ -58,6 +88,9 @@ class Document(TypedDict):
 
     schema: int
     flatnet: Flatnet
+    gate: NotRequired[bool]
+    """Whether every `must` that applies had to be proved (`--gate`)."""
+    catalogue: NotRequired[Catalogue]
     verdict: Literal["conformant", "not-conformant", "not-proved", "error"]
     exit_code: int
     cluster: Cluster
@@ -69,6 +102,8 @@ class Document(TypedDict):
     requirements: dict[str, RequirementEntry]
     probes: dict[str, int]
     """{outcome of a probe: number of probes}, and their sum as `sent`."""
+    baseline: NotRequired[Baseline | None]
+    """null without `--baseline`, and when a history has no earlier run of the cluster."""
 
 
 def document(
@@ -79,11 +114,15 @@ def document(
     started: str,
     duration_s: float,
     seed: int | None = None,
+    gate: bool = False,
+    catalogue: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of verdict.json; `Document` names its keys."""
     return {
         "schema": SCHEMA,
         "flatnet": dict(flatnet),
+        "gate": gate,
+        "catalogue": dict(catalogue or {"sha256": "", "released": False}),
         "verdict": verdict.verdict,
         "exit_code": verdict.exit_code,
         "cluster": dict(cluster),
@@ -104,25 +143,8 @@ def document(
             for result in verdict.requirements
         },
         "probes": {"sent": sum(verdict.probes.values()), **dict(sorted(verdict.probes.items()))},
+        "baseline": None,
     }
-
-
-def read_baseline(path: Path) -> dict[str, Any]:
-    """An earlier verdict.json, of any version. Raises OSError, or ValueError when it is not one."""
-    earlier = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(earlier, dict) or not isinstance(earlier.get("requirements", {}), dict):
-        raise ValueError("is not a verdict.json; give the one of an earlier run")
-    return earlier
-
-
-def regressions(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
-    """A line for each requirement that passed in the earlier document and does not pass in this one."""
-    earlier = before.get("requirements", {})
-    return [
-        f"{requirement}: pass → {entry['status']}: {entry['reason']}"
-        for requirement, entry in now["requirements"].items()
-        if earlier.get(requirement, {}).get("status") == Status.PASS and entry["status"] != Status.PASS
-    ]
 
 
 def name_and_version(data: Mapping[str, Any]) -> str:

@@ -14,23 +14,28 @@ import time
 import traceback
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import allure
 import pytest
 
-from . import known_issues
-from .document import document, read_baseline, regressions
+from .choices import Choices, choose
+from .compare import compare, summarized
+from .document import document
+from .earlier import Earlier
+from .gate import without_run
 from .model import NotProved, Requirement, Verdict, Violated
 from .plan import Plan, read_plan
+from .released import differences, digest
 from .report import Report
-from .requirements import CATALOGUE, RequirementsError, in_suites, load
+from .requirements import CATALOGUE, in_suites, load
 from .results import PHASE, PhaseCollector
 from .terminal import print_requirements, print_verdict
 from .verdict import EXIT_OK, EXIT_UNUSABLE, Ended, decide
 from .writers import Writers
+from .written import uncollected
 
 LONGEST_REASON = 480
 """Characters of an exception's first line that are kept as the reason of an outcome."""
@@ -47,16 +52,17 @@ class RunReport:
     out: Path
     folder: Path
     requirements: dict[str, Requirement]
-    gate: bool
-    disruptive: bool
-    known: tuple[known_issues.KnownIssue, ...]
-    baseline: Mapping[str, Any] | None
+    choices: Choices
+    catalogue: Mapping[str, Any]
+    """Digest of the catalogue, and whether it is the released one, as verdict.json has them."""
+    baseline: Earlier | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.monotonic)
     flatnet: dict[str, str | None] = field(default_factory=lambda: {"version": "unknown", "revision": None})
     """The version and git revision of Flatnet, as verdict.json shows them."""
     cluster: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
+    disruptive: bool = True
     facts: dict[str, bool | int | str] | None = None
     """Facts of the inventory; None until a cluster is up."""
     phases: PhaseCollector = field(default_factory=PhaseCollector)
@@ -83,6 +89,14 @@ def runs_suites(config: pytest.Config) -> bool:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Refuse a gate that would run no test, and so end with 0. Raises UsageError, one line."""
+    refused = without_run(config.option) if config.getoption("gate", False) else None
+    if refused is not None:
+        raise pytest.UsageError(refused)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the run's folder before Allure and JUnit read their options. Raises UsageError, one line."""
     option = config.option
@@ -92,18 +106,15 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if option.collectonly or not runs_suites(config):
         return
-    chosen = {name: config.getoption(name, None) for name in ("out", "gate", "disruptive", "known_issues", "baseline")}
-    if chosen["gate"] and any("::" in str(argument) for argument in config.args):
-        raise pytest.UsageError("--gate judges every requirement; give it folders, not single tests")
+    for name, plugin in (("allure_report_dir", "allure_pytest"), ("xmlpath", "junitxml")):
+        if not hasattr(option, name):
+            raise pytest.UsageError(f"-p no:{plugin}: the report needs this plugin of pytest's; load it again")
     try:
-        known = known_issues.load(chosen["known_issues"], date.today()) if chosen["known_issues"] else ()
-        baseline = read_baseline(chosen["baseline"]) if chosen["baseline"] else None
         requirements = _requirements(config)
-    except (RequirementsError, known_issues.KnownIssuesError) as error:
+        choices = choose(option, [str(argument) for argument in config.args], config.rootpath, requirements)
+    except ValueError as error:
         raise pytest.UsageError(str(error)) from None
-    except (OSError, ValueError) as error:
-        raise pytest.UsageError(f"--baseline {chosen['baseline']}: {error}") from None
-    out = (chosen["out"] or config.rootpath / "reports" / "out").absolute()
+    out = (config.getoption("out", None) or config.rootpath / "reports" / "out").absolute()
     folder = out / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{os.getpid()}"
     try:
         folder.mkdir(parents=True)
@@ -113,9 +124,9 @@ def pytest_configure(config: pytest.Config) -> None:
         option.allure_report_dir = str(folder / "allure-results")
     if option.xmlpath is None:
         option.xmlpath = str(folder / "junit.xml")
-    config.stash[REPORT] = RunReport(
-        out, folder, requirements, bool(chosen["gate"]), chosen["disruptive"] is not False, known, baseline
-    )
+    released = differences(config.rootpath, requirements) is None
+    catalogue = {"sha256": digest(requirements), "released": released}
+    config.stash[REPORT] = RunReport(out, folder, requirements, choices, catalogue, disruptive=choices.disruptive)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -155,9 +166,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     left_out = config.stash.get(_DESELECTED, [])
     if folder is None or not (session.items or left_out):
         return
+    selected = {item.nodeid: _ids(item) for item in session.items}
+    deselected = {item.nodeid: _ids(item) for item in left_out}
+    if config.getoption("gate", False):
+        plan = Plan(selected, deselected)
+        deselected |= uncollected(config.rootpath, plan.suites(), [*selected, *deselected])
     plan = Plan(
-        selected={item.nodeid: _ids(item) for item in session.items},
-        deselected={item.nodeid: _ids(item) for item in left_out},
+        selected,
+        deselected,
         disturbing=[item.nodeid for item in left_out if item.get_closest_marker("disruptive") is not None],
     )
     plan.write(Path(folder))
@@ -279,10 +295,11 @@ class _Recorder:
         writers = Writers(self._run.finished)
         result = yield
         notes += writers.finish()
+        if self._run.choices.history is not None:
+            notes += self._run.choices.history.keep_run(self._run.folder)
         if verdict.exit_code == EXIT_OK and not (self._run.folder / "verdict.json").is_file():
             verdict = replace(verdict, verdict="error", exit_code=EXIT_UNUSABLE)  # what a gate reads is missing
             session.exitstatus = verdict.exit_code
-        _link_latest(self._run)
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         if terminal is not None:
             print_verdict(terminal, verdict, notes, self._run.folder / "index.html", Path.cwd())
@@ -297,6 +314,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Begin to record, in the process that reports."""
     run = session.config.stash.get(REPORT, None)
     if run is not None:
+        _link_latest(run)
         session.config.pluginmanager.register(_Recorder(session.config, run), "flatnet-recorder")
 
 
@@ -305,6 +323,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     run = config.stash.get(REPORT, None)
     if run is not None and run.finished is None:
         shutil.rmtree(run.folder, ignore_errors=True)
+        if (latest := run.out / "latest").is_symlink() and not latest.exists():
+            latest.unlink()
         with contextlib.suppress(OSError):
             run.out.rmdir()
 
@@ -313,7 +333,8 @@ def _decide(run: RunReport, exit_code: int) -> tuple[Verdict, list[str]]:
     """(the verdict, notes that explain it), from pytest's exit code and what was recorded."""
     plan = read_plan(run.folder)
     ended = Ended(exit_code, run.phases.results(plan.selected), plan, run.uncollected)
-    return decide(run.requirements, ended, run.facts, run.known, gate=run.gate, disruptive=run.disruptive)
+    gate, known = run.choices.gate, run.choices.known
+    return decide(run.requirements, ended, run.facts, known, gate=gate, disruptive=run.disruptive)
 
 
 def _report(run: RunReport, verdict: Verdict, allure_results: Path) -> Report:
@@ -325,7 +346,13 @@ def _report(run: RunReport, verdict: Verdict, allure_results: Path) -> Report:
         started=run.started.isoformat(),
         duration_s=time.monotonic() - run.began,
         seed=run.seed,
+        gate=run.choices.gate,
+        catalogue=run.catalogue,
     )
+    comparison = None
+    if run.baseline is not None and run.cluster:
+        comparison = compare(data, None, run.baseline, run.requirements)
+        data["baseline"] = summarized(comparison)
     return Report(
         folder=run.folder,
         allure_results=allure_results,
@@ -334,7 +361,8 @@ def _report(run: RunReport, verdict: Verdict, allure_results: Path) -> Report:
         requirements=run.requirements,
         results=run.phases.results({}),
         matrices=tuple(run.phases.matrices),
-        worse=regressions(data, run.baseline) if run.baseline else (),
+        comparison=comparison,
+        trend=run.choices.history.told(data) if run.choices.history is not None else (),
     )
 
 

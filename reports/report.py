@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .compare import Comparison, lines
 from .model import Requirement, TestResult, Verdict
 
 
@@ -26,8 +27,15 @@ class Report:
     results: Sequence[TestResult] = ()
     matrices: Sequence[tuple[str, Sequence[Mapping[str, Any]]]] = ()
     """(test id, edges) of every mesh; an edge has source, destination, transport, outcome."""
-    worse: Sequence[str] = ()
-    """A line for each requirement that passed in the baseline and does not pass in this run."""
+    comparison: Comparison | None = None
+    """This run beside its baseline."""
+    trend: Sequence[str] = ()
+    """Lines about the runs of this cluster (`--history`), this one being the last."""
+
+    @property
+    def since(self) -> list[str]:
+        """The comparison with the baseline as lines; empty when there is none."""
+        return [] if self.comparison is None else lines(self.comparison)
 
 
 class WriterError(Exception):

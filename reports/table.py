@@ -1,9 +1,13 @@
-"""Writes docs/requirements/README.md, the table of all requirements: `python -m reports.table`."""
+"""Writes docs/requirements/README.md, the table of all requirements, and the released catalogue.
+
+Called by `python -m reports.table`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from .released import RELEASED, released_text
 from .requirements import CATALOGUE, load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,3 +38,4 @@ def table() -> str:
 
 if __name__ == "__main__":
     PLACE.write_text(table(), encoding="utf-8")
+    (ROOT / RELEASED).write_text(released_text(load(ROOT / CATALOGUE)), encoding="utf-8")

@@ -34,7 +34,7 @@ class Terminal(Protocol):
 
 
 def print_requirements(terminal: Terminal, report: Report) -> None:
-    """Print a line for each requirement, for each of the slowest tests, and for what is worse than the baseline."""
+    """Print a line for each requirement, for each of the slowest tests, and those of baseline and history."""
     terminal.section(f"{name_and_version(report.document)}: requirements", sep="-")
     suite = ""
     for result in report.verdict.requirements:
@@ -48,8 +48,11 @@ def print_requirements(terminal: Terminal, report: Report) -> None:
     terminal.section("slowest tests", sep="-")
     for test in sorted(report.results, key=lambda test: -test.duration_s)[:SLOWEST]:
         terminal.write_line(f"  {test.duration_s:6.2f} s  {test.nodeid.removeprefix('suites/')[:88]}")
-    for line in report.worse:
-        terminal.write_line(f"worse than the baseline: {line}", red=True)
+    for title, lines in (("baseline", report.since), ("history", report.trend)):
+        if lines:
+            terminal.section(title, sep="-")
+        for line in lines:
+            terminal.write_line(line)
 
 
 def print_verdict(terminal: Terminal, verdict: Verdict, notes: Sequence[str], page: Path, folder: Path) -> None:

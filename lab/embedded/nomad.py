@@ -14,8 +14,8 @@ def nomad_configuration(inventory: Inventory, node: Node, endpoint: str, *, raw_
     """The agent's configuration on `node`, for Nomad's JSON reader; `endpoint` is its driver's Docker endpoint.
 
     Every node has a client; the inventory says which ones have a server too. The agents look for no updates and
-    send no reports. Images stay when a job ends, since the lab has no registry to pull them from again. With `raw_exec`
-    jobs may run commands on the nodes as root.
+    send no reports. Images stay when a job ends, since the lab has no registry to pull them from again. Jobs may mount
+    folders of their node, and with `raw_exec` run commands there as root.
     """
     settings = inventory.nomad
     assert settings is not None
@@ -39,7 +39,14 @@ def nomad_configuration(inventory: Inventory, node: Node, endpoint: str, *, raw_
             "options": {"fingerprint.denylist": "env_aws,env_azure,env_gce", "driver.allowlist": "docker"},
         },
         "plugin": {
-            "docker": {"config": {"endpoint": endpoint, "disable_log_collection": True, "gc": {"image": False}}}
+            "docker": {
+                "config": {
+                    "endpoint": endpoint,
+                    "disable_log_collection": True,
+                    "gc": {"image": False},
+                    "volumes": {"enabled": True},
+                }
+            }
         },
     }
     if raw_exec:

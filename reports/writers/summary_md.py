@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reports.document import name_and_version, seed
 from reports.model import SYMBOLS, RequirementResult
 from reports.report import Report
@@ -26,13 +28,22 @@ def summary(report: Report) -> str:
         f"{len(cluster.get('nodes', ()))} nodes), {data['started']}, {data['duration_s']:.0f} s, "
         f"{data['probes']['sent']} probes{seed(data)}.",
         "",
+        *_since(report.since),
         "| requirement | level | status | tests | |",
         "|---|---|---|---|---|",
         *[_row(result) for result in report.verdict.requirements],
     ]
-    if report.worse:
-        lines += ["", "## Worse than the baseline", "", *[f"- {line}" for line in report.worse]]
+    if report.trend:
+        lines += ["", "## History", "", *[f"- {line}" for line in report.trend]]
     return "\n".join(lines) + "\n"
+
+
+def _since(lines: Sequence[str]) -> list[str]:
+    """The comparison with the baseline: its first line as a heading, the others as a list."""
+    if not lines:
+        return []
+    words = [line.partition(":") for line in lines[1:]]
+    return [f"## {lines[0].capitalize()}", "", *[f"- **{head}**: {text.strip()}" for head, _, text in words], ""]
 
 
 def _row(result: RequirementResult) -> str:

@@ -85,7 +85,7 @@ LACKS = tuple(rf"program {name} \(install " for name in ("docker", "tini", "sv",
 """The programs that are not in sbin, which is searched whatever PATH says."""
 MACHINE = {
     "unreachable": Bad((SUITE, "--cluster", "FILE"), UNUSABLE, (CLOSED,), file=GOOD),
-    "unreachable, --gate": Bad((SUITE, "--cluster", "FILE", "--gate"), UNUSABLE, (CLOSED,), file=GOOD),
+    "unreachable, --gate": Bad((SUITE, "--cluster", "FILE", "--gate", "--edited"), UNUSABLE, (CLOSED,), file=GOOD),
     "unreachable, workers": Bad((SUITE, "--cluster", "FILE", "-n", "2"), UNUSABLE, (CLOSED,), file=GOOD),
     "lab not up": Bad((SUITE, "--lab", "away"), UNUSABLE, (r"lab 'away' is not up \(up: none\); start it with",)),
     "not root": Bad((SUITE,), UNUSABLE, (r"cannot carry a lab: missing root \(run as root",), prefix=tuple(NOBODY)),

@@ -33,6 +33,8 @@ SCHEMAS = {
     ".github/ISSUE_TEMPLATE/proposal.yml": "vendor.github-issue-forms",
     ".github/ISSUE_TEMPLATE/wrong-verdict.yml": "vendor.github-issue-forms",
     ".gitlab-ci.yml": "vendor.gitlab-ci",
+    "docs/examples/github-gate.yml": "vendor.github-workflows",
+    "docs/examples/gitlab-gate.yml": "vendor.gitlab-ci",
 }
 """File of a forge → the builtin schema of check-jsonschema that it has to keep."""
 
@@ -104,7 +106,7 @@ def test_a_file_that_breaks_its_schema_is_found(schema: str, tmp_path: Path) -> 
 
 
 def test_every_file_of_a_forge_has_a_schema() -> None:
-    assert tracked(".github/*.yml", ".github/*.yaml", ".gitlab-ci.yml") == sorted(SCHEMAS)
+    assert tracked(".github/*.yml", ".github/*.yaml", ".gitlab-ci.yml", "docs/examples/*.yml") == sorted(SCHEMAS)
 
 
 def scripts_called(path: str) -> set[str]:

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from reports.released import RELEASED, released_text
+from reports.requirements import load
+
 ROOT = Path(__file__).resolve().parents[3]
 CATALOGUE = """
 - {id: ONE-1, suite: one, level: must, statement: "The first promise is kept.", source: "field failure"}
@@ -36,8 +39,8 @@ from fixtures.session.marks import NotProved, disruptive, requirement
 from lab.errors import HarnessError
 """
 KEYS = {"schema", "flatnet", "verdict", "exit_code", "cluster", "started", "duration_s", "requirements", "probes"} | {
-    "seed"
-}
+    "seed", "gate", "catalogue", "baseline",
+}  # fmt: skip
 REQUIREMENT_KEYS = {"level", "status", "planned", "passed", "failed", "errors", "reason", "tests"}
 
 
@@ -82,13 +85,18 @@ class SmallSuites:
         self.folder = pytester.path
         self.write("pytest.ini", INI)
         self.write("conftest.py", CONFTEST)
-        self.write("suites/catalogue.yaml", CATALOGUE)
+        self.release(CATALOGUE)
 
     def write(self, path: str, text: str) -> Path:
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(dedent(text))
         return place
+
+    def release(self, catalogue: str) -> None:
+        """Make this the catalogue, and the one that was released."""
+        place = self.write("suites/catalogue.yaml", catalogue)
+        self.write(RELEASED, released_text(load(place)))
 
     def suite(self, name: str, **tests: str) -> None:
         """suites/<name>/test_it.py; each test is `REQUIREMENT: body`, its name is the key."""

@@ -1,9 +1,8 @@
-"""verdict.json: its keys, its published schema, and what is worse than in an earlier one."""
+"""verdict.json: its keys, and its published schema."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -14,8 +13,6 @@ from reports.document import (
     RequirementEntry,
     document,
     name_and_version,
-    read_baseline,
-    regressions,
     schema,
     seed,
 )
@@ -80,27 +77,6 @@ def test_the_published_schema_is_up_to_date() -> None:
     statuses = json.loads(schema())["$defs"]["RequirementEntry"]["properties"]["status"]["enum"]
     assert set(statuses) == {status.value for status in Status}
     assert {outcome.value for outcome in Outcome}.isdisjoint({"sent"})
-
-
-def test_regressions_name_requirement_status_and_reason() -> None:
-    before, after = made(), made(Status.FAIL, "one is two")
-    assert regressions(after, before) == ["ONE-1: pass → fail: one is two"]
-    assert regressions(before, after) == regressions(before, before) == regressions(after, after) == []
-    assert regressions(after, {}) == []
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"requirements": []}', "3"])
-def test_a_file_that_is_not_a_verdict_is_not_a_baseline(tmp_path: Path, text: str) -> None:
-    place = tmp_path / "verdict.json"
-    place.write_text(text)
-    with pytest.raises(ValueError):
-        read_baseline(place)
-
-
-def test_a_baseline_of_an_older_version_is_read(tmp_path: Path) -> None:
-    place = tmp_path / "verdict.json"
-    place.write_text('{"verdict": "conformant", "requirements": {"ONE-1": {"status": "pass"}}}')
-    assert regressions(made(Status.ERROR, "lost"), read_baseline(place)) == ["ONE-1: pass → error: lost"]
 
 
 def test_the_version_is_shown_with_its_revision_if_there_is_one() -> None:

@@ -343,23 +343,11 @@ def test_proofs_that_may_not_disturb_are_not_missed(suites: SmallSuites) -> None
     assert suites.run("suites").document["requirements"]["ONE-1"]["planned"] == 2
 
 
-def test_a_bad_catalogue_and_a_bad_baseline_are_usage_errors(suites: SmallSuites) -> None:
+def test_a_bad_catalogue_is_a_usage_error(suites: SmallSuites) -> None:
     suites.suite("one", one=PASSES)
-    bad = suites.write("baseline.json", "{")
-    done = suites.run("suites", "--baseline", str(bad))
-    assert done.code == 4 and f"--baseline {bad}: " in done.output
     suites.write("suites/catalogue.yaml", "- {id: ONE-1}")
     done = suites.run()
     assert done.code == 4 and "catalogue.yaml: ONE-1: suite: is missing" in done.output
-
-
-def test_worse_than_the_baseline(suites: SmallSuites) -> None:
-    suites.suite("one", **BOTH)
-    baseline = suites.run().folder / "reports/out/latest/verdict.json"
-    kept = suites.write("baseline.json", baseline.read_text())
-    suites.suite("one", one=FAILS, two="ONE-2: assert True")
-    done = suites.run("suites", "--baseline", str(kept))
-    assert "worse than the baseline: ONE-1: pass → fail: one is two" in done.output
 
 
 def test_other_tests_come_to_no_verdict(suites: SmallSuites) -> None:

@@ -19,6 +19,7 @@ pytest_plugins = ["pytester"]
 
 REQUIREMENT = Requirement("ONE-1", "The <first> promise is kept.", "must", "x", "one")
 FLATNET = {"version": "0.9.0", "revision": "2fa19c2"}
+STARTED = "2026-11-27T01:45:31+00:00"
 CLUSTER = {"name": "lab", "kind": "embedded", "overlay": "vxlan", "nodes": {"u1": "192.168.56.3"}, "versions": {}}
 
 
@@ -26,7 +27,6 @@ def report(
     folder: Path,
     *,
     reason: str = "",
-    worse: tuple[str, ...] = (),
     tests: int = 1,
     matrices: tuple[tuple[str, list[dict[str, str]]], ...] = (),
 ) -> Report:
@@ -37,12 +37,11 @@ def report(
     return Report(
         folder=folder,
         allure_results=folder / "allure-results",
-        document=document(verdict, flatnet=FLATNET, cluster=CLUSTER, started="now", duration_s=1.5),
+        document=document(verdict, flatnet=FLATNET, cluster=CLUSTER, started=STARTED, duration_s=1.5),
         verdict=verdict,
         requirements={"ONE-1": REQUIREMENT},
         results=[TestResult(f"suites/one/test_it.py::test_{number}", ("ONE-1",), "passed") for number in range(tests)],
         matrices=matrices,
-        worse=worse,
     )
 
 
@@ -63,6 +62,7 @@ def test_every_format_is_written(tmp_path: Path) -> None:
         "verdict.json",
         "summary.md",
         "matrix.svg",
+        "metrics.prom",
         "index.html",
         "allure-results",
     }
@@ -137,10 +137,8 @@ def test_without_a_mesh_there_is_no_picture(tmp_path: Path) -> None:
 
 
 def test_the_summary_is_one_table_whatever_a_reason_holds(tmp_path: Path) -> None:
-    text = summary_md.summary(report(tmp_path, reason="a | b\nc", worse=("ONE-1: pass → fail",)))
+    text = summary_md.summary(report(tmp_path, reason="a | b\nc"))
     assert "| ONE-1 | must | ✗ fail | 0/1 | a \\| b c |" in text
-    assert text.endswith("## Worse than the baseline\n\n- ONE-1: pass → fail\n")
-    assert "Worse" not in summary_md.summary(report(tmp_path))
 
 
 def test_writers_run_beside_the_end_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
