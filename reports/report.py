@@ -28,6 +28,10 @@ class Report:
     """(test id, edges) of every mesh; an edge has source, destination, transport, outcome."""
     worse: Sequence[str] = ()
     """A line for each requirement that passed in the baseline and does not pass in this run."""
+    options: Sequence[str] = ()
+    """The arguments of the command line."""
+    allure_history: Path | None = None
+    """Allure's own file of earlier runs, to which this one is added; None: the report shows no earlier run."""
 
 
 class WriterError(Exception):
