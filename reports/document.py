@@ -44,6 +44,13 @@ class Cluster(TypedDict, total=False):
     """{node: version of its Docker engine}"""
     faults: list[str]
     """Faults that the run itself put into its lab (`--fault`)."""
+    kernels: dict[str, str]
+    """{node: name and release of its kernel}"""
+    systems: dict[str, str]
+    """{node: the release of its userland, according to os-release(5)}"""
+    consul: dict[str, str]
+    """{node: version of the program there}; nodes on which the program is not found are left out, as for `nomad`."""
+    nomad: dict[str, str]
 
 
 class Catalogue(TypedDict):

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import allure
 import pytest
 
+from . import described
 from .choices import Choices, choose
 from .compare import compare, summarized
 from .document import document
@@ -254,23 +254,24 @@ def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -
     return None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give the test its place in Allure's report: promise, requirements, description."""
-    ids = _ids(item)
-    if not ids or not item.config.option.allure_report_dir:
-        return
-    promise = Path(str(item.path)).parent.name
-    allure.dynamic.epic(promise)
-    known = _requirements(item.config)
-    for requirement in ids:
-        statement = f" {known[requirement].statement}" if requirement in known else ""
-        allure.dynamic.feature(f"{requirement}{statement}")
-        allure.dynamic.story(requirement)
-        allure.dynamic.tag(requirement)
-        allure.dynamic.label("requirement", requirement)
-    function = getattr(item, "function", None)
-    allure.dynamic.description(inspect.getdoc(function) or "")
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Give the test its name and place in Allure's report, once Allure's own hook has given it those of the code."""
+    try:
+        return (yield)
+    finally:
+        if (ids := _ids(item)) and item.config.option.allure_report_dir:
+            known = _requirements(item.config)
+            described.tell(
+                described.Test(
+                    nodeid=item.nodeid,
+                    promise=Path(str(item.path)).parent.name,
+                    docstring=inspect.getdoc(getattr(item, "function", None)) or item.name,
+                    parameters=item.callspec.params if hasattr(item, "callspec") else {},
+                    requirements=[known[name] for name in ids if name in known],
+                    folder=Path(item.config.option.allure_report_dir).parent,
+                )
+            )
 
 
 class _Recorder:

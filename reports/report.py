@@ -31,6 +31,10 @@ class Report:
     """This run beside its baseline."""
     trend: Sequence[str] = ()
     """Lines about the runs of this cluster (`--history`), this one being the last."""
+    options: Sequence[str] = ()
+    """The arguments of the command line."""
+    allure_history: Path | None = None
+    """Allure's own file of earlier runs, to which this one is added; None: the report shows no earlier run."""
 
     @property
     def since(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -38,10 +39,17 @@ def test_details_are_added_to_their_deliveries_only_and_nothing_else_changes() -
 
 
 class Attached:
-    """Evidence that keeps its texts."""
+    """Evidence that keeps its texts, and the state of nodes."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
+        self.states: dict[str, dict[str, str]] = {}
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def state(self, node: str, moved: object, read: dict[str, str]) -> None:
+        self.states[node] = read
 
     def text(self, name: str, content: str) -> None:
         self.texts[name] = content
@@ -109,7 +117,7 @@ def test_interfaces_that_the_overlay_does_not_name_are_not_recorded_and_this_is_
     assert blind.hops_to_record([mesh.deliveries[0].edge]) == {}
     blind.explain_leaks(mesh, mesh.deliveries, cast(Evidence, evidence))
     assert evidence.texts["trail"] == "the interfaces on the way are unknown: node u1: the connection was lost"
-    assert "== routes" in evidence.texts["state of u1"]
+    assert "routes" in evidence.states["u1"] and "routes" in evidence.states["u2"]
 
 
 def test_an_edge_of_a_stranger_is_not_probed_again() -> None:

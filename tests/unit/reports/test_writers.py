@@ -77,7 +77,7 @@ def test_every_format_is_written(tmp_path: Path) -> None:
 def test_without_results_there_is_nothing_for_allure_to_show(tmp_path: Path) -> None:
     assert Writers(report(tmp_path, tests=0)).finish() == []
     assert "The &lt;first&gt; promise is kept." in (tmp_path / "index.html").read_text()
-    assert "cluster = lab\n" in (tmp_path / "allure-results" / "environment.properties").read_text()
+    assert "cluster = lab (embedded)\n" in (tmp_path / "allure-results" / "environment.properties").read_text()
 
 
 def generator(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,12 +97,25 @@ def test_allures_page_is_the_report_when_it_can_be_made(tmp_path: Path, monkeypa
     made = tmp_path / "run"
     made.mkdir()
     generator(
-        tmp_path, 'mkdir -p "$6"; { cat "$FLATNET_BANNER"; echo "$FLATNET_VERDICT $7"; } >"$6/index.html"', monkeypatch
+        tmp_path,
+        'mkdir -p "$6"; cd "$FLATNET_REPORT"; { cat overview.html run.json; echo " $7"; } >"$6/index.html"',
+        monkeypatch,
     )
     index_html.write(report(made))
     page = (made / "index.html").read_text()
     assert "Flatnet 0.9.0 (2fa19c2): conformant (1 pass)" in page
-    assert page.endswith(f"conformant {made}/allure-results\n")
+    facts = json.loads(page.splitlines()[-1].removesuffix(f" {made}/allure-results").rpartition("</main>")[2])
+    assert facts["verdict"] == "conformant" and facts["history"] is None and facts["known"] == []
+    assert facts["gate"] == [
+        {
+            "rule": "ONE-1",
+            "success": True,
+            "expected": "pass",
+            "actual": "pass",
+            "message": "The <first> promise is kept.",
+            "testResults": [],
+        }
+    ]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +141,7 @@ def test_the_plain_page_is_the_report_when_allure_fails(
 def test_the_largest_mesh_is_drawn(tmp_path: Path) -> None:
     small, large = [EDGE], [EDGE, {**EDGE, "transport": "tcp"}]
     matrix_svg.write(report(tmp_path, matrices=(("small", small), ("large", large), ("other", small))))
-    assert ">large<" in (tmp_path / "matrix.svg").read_text()
+    assert "<title>Who reached whom: large</title>" in (tmp_path / "matrix.svg").read_text()
 
 
 def test_without_a_mesh_there_is_no_picture(tmp_path: Path) -> None:
