@@ -64,6 +64,8 @@ class Comparison:
     """A sentence for each node, or version of an engine, that differs."""
 
 
+_WORST_FIRST = (False, None, True)
+"""What an edge's `holds` can be."""
 _BROKEN = {Status.FAIL, Status.KNOWN_ISSUE}
 _KNOWN = {Status.PASS, *_BROKEN}
 """Statuses that say how the network is."""
@@ -83,7 +85,7 @@ def compare(
         earlier=earlier,
         verdict=str(now["verdict"]),
         requirements=_requirements(now["requirements"], before["requirements"]),
-        edges=None if edges is None or earlier.edges is None else _edges(edges, earlier.edges),
+        edges=_edges(edges, earlier.edges),
         catalogue=_weaker(now["requirements"], before["requirements"], known),
         cluster=_cluster(now["cluster"], before["cluster"]),
     )
@@ -107,11 +109,13 @@ def _change(now: Status, before: Status | None) -> Change | None:
     return Change.NOT_PROVED if before in _KNOWN else None
 
 
-def _edges(now: Edges, before: Edges) -> Moves:
-    """Equal edges are taken together: broken when one is, proved when all are.
+def _edges(now: Edges | None, before: Edges | None) -> Moves | None:
+    """Equal edges are taken together: broken when one is, proved when all are. None when a run recorded none.
 
     An edge of which the earlier run knows nothing counts only when it is broken: sweeps draw other ports each time.
     """
+    if now is None or before is None:
+        return None
     found: dict[Change, list[Moved]] = {change: [] for change in Change}
     mine, theirs = _folded(now), _folded(before)
     for key, (holds, outcome, edge) in mine.items():
@@ -134,11 +138,10 @@ def _edge_change(now: bool | None, before: bool | None) -> Change | None:
 
 def _folded(edges: Edges) -> dict[tuple[str, ...], tuple[bool | None, str, Mapping[str, Any]]]:
     """{(from, to, what, expected): (holds, outcome, edge)}, the worst of equal ones."""
-    worst = {False: 0, None: 1, True: 2}
     found: dict[tuple[str, ...], tuple[bool | None, str, Mapping[str, Any]]] = {}
     for edge in edges:
         key = tuple(str(edge[name]) for name in ("from", "to", "what", "expected"))
-        if key not in found or worst[edge["holds"]] < worst[found[key][0]]:
+        if key not in found or _WORST_FIRST.index(edge["holds"]) < _WORST_FIRST.index(found[key][0]):
             found[key] = (edge["holds"], str(edge["outcome"]), edge)
     return found
 

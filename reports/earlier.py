@@ -60,7 +60,7 @@ def read(place: Path) -> Earlier:
     if not place.exists():
         raise EarlierError(f"{place}: no such file; give the path of one, or leave it out")
     file = place / VERDICT if place.is_dir() else place
-    if place.is_dir() and not file.exists():
+    if not file.exists():
         raise EarlierError(f"{place}: has no {VERDICT}: that run came to no verdict; give the folder of another run")
     document = _mapping(file)
     number = document.get("schema")

@@ -49,9 +49,9 @@ def _within(body: Collection[ast.stmt], name: str) -> dict[str, list[str]]:
 def _ids(function: ast.FunctionDef) -> list[str]:
     calls = [decorator for decorator in function.decorator_list if isinstance(decorator, ast.Call)]
     return [
-        argument.value
+        str(argument.value)
         for call in calls
         if ast.unparse(call.func).split(".")[-1] == _MARK
         for argument in call.args
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+        if isinstance(argument, ast.Constant)
     ]

@@ -115,6 +115,16 @@ def test_of_equal_edges_the_worst_counts(worst: bool | None) -> None:
         assert (moved.name, moved.before, moved.now) == ("u1/a1 → u2/a2 icmp", "answered", "lost")
 
 
+def test_of_equal_edges_with_the_same_outcome_the_first_is_told() -> None:
+    found = compared({}, {}, [edge(False, "lost"), edge(False, "refused")], []).edges
+    assert found is not None and found[NEW][0].now == "lost"
+
+
+@pytest.mark.parametrize(("now", "before"), [(None, None), ([edge(True)], None), (None, [edge(True)])])
+def test_without_edges_of_both_runs_none_are_compared(now: Any, before: Any) -> None:
+    assert compared({}, {}, now, before).edges is None
+
+
 def test_edges_differ_by_what_is_expected_of_them() -> None:
     found = compared({}, {}, [{**edge(False), "expected": "blocked"}], [edge(True)]).edges
     assert found is not None and found[NEW][0].before == "not probed"
@@ -162,6 +172,8 @@ def test_many_requirements_are_counted() -> None:
         "edges were not recorded in both runs"
     )
     assert lines(compared({}, {}))[1].startswith("new:              no requirements; ")
+    assert "NET-8; " in lines(compared(dict.fromkeys(names[:8], "fail"), dict.fromkeys(names[:8], "pass")))[1]
+    assert "DNS-1 (not judged → fail); " in lines(compared({"DNS-1": "fail"}, {}))[1]
 
 
 def test_a_run_without_a_revision_has_none_in_its_line() -> None:

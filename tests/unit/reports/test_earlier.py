@@ -75,6 +75,10 @@ def test_bytes_that_are_not_text_are_one_line(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(EarlierError, match=r"gone\.json: no such file; give the path of one, or leave it out"):
         read(tmp_path / "gone.json")
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "verdict.json").mkdir()
+    with pytest.raises(EarlierError, match=r"verdict\.json: cannot be read: Is a directory; check the path"):
+        read(tmp_path / "odd")
     with pytest.raises(EarlierError, match=r"has no verdict\.json: that run came to no verdict; give the folder"):
         read(tmp_path)
 
@@ -86,6 +90,7 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         ({"edges": []}, "is of schema None"),
         ({"schema": 1}, "`edges` is not a list of edges"),
         ({"schema": 1, "edges": ["u1"]}, "`edges` is not a list of edges"),
+        ({"schema": 1, "edges": [edge(True), "u1"]}, "`edges` is not a list of edges"),
         ({"schema": 1, "edges": [{**edge(True), "holds": "yes"}]}, "`edges` is not a list of edges"),
         ({"schema": 1, "edges": [{**edge(True), "what": 3}]}, "`edges` is not a list of edges"),
     ],
@@ -103,8 +108,8 @@ def test_an_edge_says_whether_it_holds(tmp_path: Path) -> None:
     (tmp_path / "edges.json").write_text(json.dumps({"schema": 1, "edges": [missing]}))
     with pytest.raises(EarlierError):
         read_edges(tmp_path / "edges.json")
-    (tmp_path / "edges.json").write_text(json.dumps({"schema": 1, "edges": [edge(None)]}))
-    assert read_edges(tmp_path / "edges.json") == [edge(None)]
+    (tmp_path / "edges.json").write_text(json.dumps({"schema": 1, "edges": [edge(None), edge(False)]}))
+    assert read_edges(tmp_path / "edges.json") == [edge(None), edge(False)]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +137,8 @@ def test_a_history_is_told_from_a_run(tmp_path: Path) -> None:
     assert is_history(tmp_path), "the first night: nothing is in it yet"
     assert not is_history(write(tmp_path / "run", document()))
     assert not is_history(tmp_path), "a folder of something else"
+    (tmp_path / "run" / "runs").mkdir()
+    assert not is_history(tmp_path / "run"), "a run's folder, whatever else is in it"
     (tmp_path / "runs").mkdir()
     assert is_history(tmp_path) and not is_history(tmp_path / "gone")
 
@@ -140,6 +147,8 @@ def test_runs_of_a_history_come_in_their_order(tmp_path: Path) -> None:
     for name, day in (("b", 1), ("a", 2)):
         write(tmp_path / "runs" / name, document(day=day))
     assert [run.name for run in kept(tmp_path)[0]] == ["b", "a"]
+    (tmp_path / "runs" / "c").mkdir()
+    assert [sentence.partition(": ")[0] for sentence in kept(tmp_path)[1]] == [f"{tmp_path / 'runs' / 'c'}"]
 
 
 def test_the_baseline_of_a_history_is_its_latest_run_without_an_error() -> None:
@@ -151,6 +160,7 @@ def test_the_baseline_of_a_history_is_its_latest_run_without_an_error() -> None:
     ]
     latest = latest_of(runs, LAB)
     assert latest is not None and latest.name == "2"
+    assert latest_of(runs[:1], LAB) is runs[0]
     assert latest_of(runs, {**LAB, "overlay": "swarm"}) is None
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from reports.gate import EDITED, NO_RUN, refusal, without_run
 from reports.released import RELEASED, differences, digest, released_text
 from reports.requirements import CATALOGUE, load
 from reports.written import uncollected
@@ -53,6 +55,38 @@ def test_without_a_released_catalogue_nobody_can_tell(tmp_path: Path, text: str 
     assert "is missing or damaged" in str(differences(tmp_path, REQUIREMENTS))
 
 
+def option(**given: object) -> SimpleNamespace:
+    return SimpleNamespace(**{"edited": False, **given})
+
+
+def test_a_gate_of_the_released_suites_begins() -> None:
+    assert refusal(option(), ["suites"], {}, ROOT, REQUIREMENTS) is None
+    assert refusal(option(), [], {"PYTEST_ADDOPTS": " "}, ROOT, REQUIREMENTS) is None
+
+
+def test_what_a_gate_refuses() -> None:
+    said = refusal(option(edited=True), ["suites"], {"PYTEST_ADDOPTS": "-x"}, ROOT, REQUIREMENTS)
+    assert str(said).startswith("PYTEST_ADDOPTS='-x': --gate takes its options")
+    said = refusal(option(edited=True), ["suites", "suites/x.py::test_y"], {}, ROOT, REQUIREMENTS)
+    assert said == "--gate judges every requirement; give it folders, not single tests"
+
+
+def test_an_edited_catalogue_is_judged_only_when_told() -> None:
+    edited = {**REQUIREMENTS, FIRST: replace(REQUIREMENTS[FIRST], level="should")}
+    differing = differences(ROOT, edited)
+    assert differing is not None
+    assert refusal(option(), ["suites"], {}, ROOT, edited) == differing + EDITED
+    assert refusal(option(edited=True), ["suites"], {}, ROOT, edited) is None
+
+
+@pytest.mark.parametrize("name", NO_RUN)
+def test_options_with_which_no_test_runs(name: str) -> None:
+    assert without_run(option(**{name: True})) == (
+        f"--gate judges a run, and with {NO_RUN[name]} there is none; leave one of them out"
+    )
+    assert without_run(option(**{name: False})) is None and without_run(option()) is None
+
+
 TESTS = """
 import pytest
 from fixtures.session.marks import requirement
@@ -74,8 +108,16 @@ def test_of_nothing(): ...
 def helper(): ...
 
 
+class Helper:
+    @requirement("ONE-5")
+    def test_elsewhere(self): ...
+
+
+NAME = "ONE-6"
+
+
 class TestGroup:
-    @requirement("ONE-4")
+    @requirement(NAME, "ONE-4")
     def test_within(self): ...
 """
 

@@ -66,6 +66,12 @@ def test_a_lab_of_another_name_is_the_same_lab() -> None:
     assert len(trend([named[0], nights("f")[0], named[1]]).flaky) == 1
 
 
+def test_the_conditions_are_those_of_the_last_run() -> None:
+    old = {"revision": "1111111"}
+    documents = [*nights("pfp", **old), *nights("pp")]
+    assert trend(documents).flaky == (), "an earlier revision was flaky, this one is not"
+
+
 def test_a_requirement_that_was_not_judged_in_between_is_told_all_the_same() -> None:
     documents = nights("pffp")
     del documents[1]["requirements"]["DNS-3"]
@@ -83,6 +89,10 @@ def test_the_flakiest_come_first_and_few_are_listed() -> None:
     assert said[0] == "10 runs since 2026-11-01: 10 conformant; the latest: ✓✓✓✓✓✓✓✓✓✓"
     assert said[1] == "flaky: NET-8 changed 8 times in 10 runs of the same revision and cluster: ✓✗✓✗✓✗✓✗✓✓"
     assert len(said) == 7 and said[6] == "flaky: 3 more requirements"
+    for document_ in documents:
+        for name in (7, 8, 9):
+            del document_["requirements"][f"NET-{name}"]
+    assert "more" not in lines(trend(documents))[-1] and len(lines(trend(documents))) == 6
 
 
 def test_the_latest_runs_are_shown() -> None:
@@ -90,5 +100,6 @@ def test_the_latest_runs_are_shown() -> None:
     assert lines(found) == [
         "16 runs since 2026-11-01: 13 not-proved, 1 not-conformant, 1 error, 1 conformant; the latest: ?????????????✓"
     ]
+    assert lines(trend(nights("pp"))) == ["2 runs since 2026-11-01: 2 conformant; the latest: ✓✓"]
     assert lines(trend(nights("p"))) == ["the first run of this cluster that is kept"]
     assert trend([]) == Trend((), (), ())
