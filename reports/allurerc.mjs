@@ -30,7 +30,7 @@ export default {
     { name: "Not applicable here", matchers: { statuses: ["skipped"] }, groupByMessage: false },
   ],
   // Earlier runs, and this one for the next (--history).
-  ...(run.history ? { historyPath: run.history, appendHistory: true, historyLimit: 90 } : {}),
+  ...(run.history ? { historyPath: run.history, appendHistory: true } : {}),
   plugins: {
     flatnet: {
       import: fileURLToPath(new URL("./offline-plugin.mjs", import.meta.url)),

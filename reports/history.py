@@ -1,6 +1,7 @@
 """The folder of `--history`: what it keeps of each run, and for how long.
 
     runs/<run>/verdict.json, edges.json, summary.md     of each run; what comparisons and trends read
+    allure.jsonl                                        of the latest runs; what index.html shows of each test's past
 
 A run is written under another name and renamed when it is whole, so a run that was killed leaves none.
 """
@@ -29,6 +30,11 @@ class History:
 
     folder: Path
     keep: int = KEEP
+
+    @property
+    def allure(self) -> Path:
+        """Allure's own file of earlier runs (reports/page/allure_history.py)."""
+        return self.folder / "allure.jsonl"
 
     def prepare(self) -> None:
         """Make the folder. Raises OSError when it cannot be written."""

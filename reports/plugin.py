@@ -32,6 +32,7 @@ from .released import differences, digest
 from .report import Report
 from .requirements import CATALOGUE, in_suites, load
 from .results import PHASE, PhaseCollector
+from .scrub import scrub
 from .terminal import print_requirements, print_verdict
 from .verdict import EXIT_OK, EXIT_UNUSABLE, Ended, decide
 from .writers import Writers
@@ -292,7 +293,9 @@ class _Recorder:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
         verdict, notes = _decide(self._run, int(exitstatus))
         session.exitstatus = verdict.exit_code
-        self._run.finished = _report(self._run, verdict, Path(self._config.option.allure_report_dir))
+        finished = _report(self._run, verdict, Path(self._config.option.allure_report_dir))
+        options = [scrub(str(argument)) for argument in self._config.invocation_params.args]
+        self._run.finished = replace(finished, options=options)
         writers = Writers(self._run.finished)
         result = yield
         notes += writers.finish()
@@ -364,6 +367,7 @@ def _report(run: RunReport, verdict: Verdict, allure_results: Path) -> Report:
         matrices=tuple(run.phases.matrices),
         comparison=comparison,
         trend=run.choices.history.told(data) if run.choices.history is not None else (),
+        allure_history=run.choices.history.allure if run.choices.history is not None else None,
     )
 
 

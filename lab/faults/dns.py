@@ -154,6 +154,7 @@ FAULTS = (
         "https://github.com/hashicorp/consul/issues/3345",
         _proxy("missing"),
         must_fail=("DNS-1",),
+        may_fail=("DNS-9",),
         blames=("{node}", "misses the passing instances"),
         overlays=ANY_OVERLAY,
     ),

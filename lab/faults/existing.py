@@ -79,6 +79,7 @@ FAULTS = (
         _neighbour_entry,
         must_fail=("EXT-1", "HOST-2", "HOST-4"),
         blames=("{node}", "neighbour", "02:0d:ea:d0:00:01"),
+        blames_in=dict.fromkeys(("HOST-2", "HOST-4"), ("{node}", "never saw it|never reached")),
     ),
     Fault(
         "dnat-left-behind",

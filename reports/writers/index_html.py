@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.model import Status
+from reports.page.allure_history import lend, take_back
 from reports.page.overview import facts, heading, overview, script
 from reports.page.shown import Shown, read_shown
 from reports.report import Report, WriterError
@@ -56,13 +57,13 @@ def write_allure_facts(report: Report) -> None:
     (results / "categories.json").write_text(json.dumps(categories, indent=1))
 
 
-def run_facts(report: Report, shown: Mapping[str, Shown]) -> dict[str, Any]:
+def run_facts(report: Report, shown: Mapping[str, Shown], history: Path | None = None) -> dict[str, Any]:
     """What Allure's configuration (allurerc.mjs) reads of a run: its verdict, quality gate, known issues, history."""
     known = {result.requirement.id for result in report.verdict.requirements if result.status is Status.KNOWN_ISSUE}
     return {
         "verdict": report.document["verdict"],
         "known": sorted(known),
-        "history": str(report.allure_history) if report.allure_history else None,
+        "history": str(history) if history else None,
         "gate": [
             {
                 "rule": result.requirement.id,
@@ -91,7 +92,10 @@ def _generate(report: Report, page: Path) -> None:
         place, out = Path(folder), Path(folder) / "out"
         (place / "overview.html").write_text(overview(report, shown), encoding="utf-8")
         (place / "script.html").write_text(script(), encoding="utf-8")
-        (place / "run.json").write_text(json.dumps(run_facts(report, shown)), encoding="utf-8")
+        history = place / "history.jsonl" if report.allure_history else None
+        if report.allure_history and history:
+            lend(report.allure_history, history)
+        (place / "run.json").write_text(json.dumps(run_facts(report, shown, history)), encoding="utf-8")
         try:
             done = subprocess.run(
                 [node, str(generator), "generate", "--config", str(REPORTS / "allurerc.mjs"), "--output", str(out),
@@ -106,6 +110,8 @@ def _generate(report: Report, page: Path) -> None:
         if done.returncode != 0 or not made.exists():
             raise WriterError(f"Allure failed: {(done.stdout.strip().splitlines() or ['no output'])[-1]}")
         shutil.move(made, page)
+        if report.allure_history and history and history.exists():
+            take_back(history, report.allure_history)
 
 
 def plain(report: Report) -> str:

@@ -162,8 +162,7 @@ def test_the_quality_gate_says_what_the_verdict_says(tmp_path: Path) -> None:
         ("NET-2", False, [anchor]),
         ("DNS-1", True, []),
     ]
-    history = replace(made, allure_history=tmp_path / "allure.jsonl")
-    assert index_html.run_facts(history, {})["history"] == str(tmp_path / "allure.jsonl")
+    assert index_html.run_facts(made, {}, tmp_path / "allure.jsonl")["history"] == str(tmp_path / "allure.jsonl")
     known = report(tmp_path, status=Status.KNOWN_ISSUE)
     assert index_html.run_facts(known, {})["known"] == ["NET-2"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ def experiment(error: Exception | None, *findings: str) -> Experiment:
 
     made = cast(Any, Experiment.__new__(Experiment))
     made._began, made._aftermath = 0.0, Aftermath(list(findings))
+    made._evidence = SimpleNamespace(step=lambda title: nullcontext())
     made.newcomers = SimpleNamespace(start=start, findings=lambda: ["10.32.0.9 is held twice"])
     return cast(Experiment, made)
 

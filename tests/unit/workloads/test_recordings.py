@@ -234,7 +234,12 @@ def test_nomads_configuration_calls_nobody_and_differs_by_role() -> None:
         assert configuration["disable_anonymous_signature"] is True
         assert configuration["leave_on_interrupt"] is False and configuration["leave_on_terminate"] is False
         assert configuration["client"]["enabled"] is True
-        driver = {"endpoint": endpoint, "disable_log_collection": True, "gc": {"image": False}}
+        driver = {
+            "endpoint": endpoint,
+            "disable_log_collection": True,
+            "gc": {"image": False},
+            "volumes": {"enabled": True},
+        }
         assert configuration["plugin"] == {"docker": {"config": driver}}
         assert configuration["client"]["server_join"]["retry_join"] == ["192.168.56.3"]
         assert configuration["consul"] == {"address": "127.0.0.1:8500"}
