@@ -1,4 +1,4 @@
-"""Allure's own file of earlier runs, a JSON line each: lent to its generator as a copy, and taken back when that is done.
+"""Allure's own file of earlier runs, a JSON line each: lent to its generator as a copy, taken back when it is done.
 
 A generator that is killed so leaves the file as it was. What the report does not show of an earlier run is left out: a
 line of a run of 180 tests has 40 kB then, not 300.
