@@ -121,6 +121,7 @@ FAULTS = (
         _contradiction,
         must_fail=("CP-5", "HOST-4"),
         blames=("{node}", "drops"),
+        blames_in={"HOST-4": ("{node}", "dropped packets by")},
     ),
     Fault(
         "nomad-client-ineligible",

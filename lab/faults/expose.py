@@ -28,15 +28,13 @@ def _masquerade_in(site: Site) -> list[Action]:
 
 
 def _open_before(site: Site) -> list[Action]:
-    """Give the node an address that `hide`, which removes those of scope global, leaves in place.
-
-    Its prefix is another one: the kernel lets addresses of one prefix have one scope only.
-    """
+    """Leave the node a route to the containers, by an address outside of the subnet, which `hide` does not take."""
     bridge, whole = site.overlay.bridge(site.subnets[0]), site.overlay.subnets[site.subnets[0]]
-    address = f"{whole[40 + site.index]}/{whole.prefixlen - 1}"
+    address = f"198.51.100.{40 + site.index}"  # of TEST-NET-2 (RFC 5737): nobody has it
     return site.on_node(
-        f"ip address replace {address} dev {bridge} scope link",
-        f"ip address del {address} dev {bridge} 2>/dev/null || true",
+        f"ip address replace {address}/32 dev {bridge} && ip route add {whole} dev {bridge} src {address} metric 50",
+        f"ip route del {whole} dev {bridge} metric 50 2>/dev/null; "
+        f"ip address del {address}/32 dev {bridge} 2>/dev/null || true",
     )
 
 
