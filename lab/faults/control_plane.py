@@ -112,7 +112,7 @@ FAULTS = (
         "https://github.com/containers/netavark/pull/962",
         _strict,
         must_fail=("HOST-4",),
-        blames=("{node}", "rp_filter|lost"),
+        blames=("{node}", "received it and did not answer"),
     ),
     Fault(
         "nft-legacy-contradiction",

@@ -153,8 +153,9 @@ FAULTS = (
         "https://github.com/ovn-kubernetes/ovn-kubernetes/issues/5497",
         _proxy_arp,
         must_fail=("ISO-5", "ISO-7"),
-        may_fail=("ISO-1", "ISO-9", "ISO-10", "NET-4"),
+        may_fail=("ISO-1", "ISO-10"),
         blames=("{node}", "intruder|router"),
+        blames_in={"ISO-5": ("{node}", "routed")},
     ),
     Fault(
         "one-udp-port-leaks",
@@ -198,7 +199,7 @@ FAULTS = (
         "A filter that knows TCP and UDP only lets SCTP pass.",
         "https://github.com/kubernetes/kubernetes/issues/44485",
         "-p 132",
-        "132 (SCTP)",
+        r"132 \(SCTP\)",
         must="ISO-10",
     ),
     Fault(

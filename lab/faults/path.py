@@ -246,9 +246,10 @@ FAULTS = (
         "One packet in five is lost.",
         "https://github.com/moby/moby/issues/29024",
         _forwarded("numgen random mod 100 < 20 counter drop"),
-        must_fail=("NET-1", "ISO-2"),
+        must_fail=("NET-1", "ISO-2", "NET-8"),
         may_fail=("NET-5", "NET-7", "PATH-1", "PATH-4", "HOST-2", "EXT-4"),
-        blames=("{node}", "lost|not_sent", "dropped packets by .*numgen random"),
+        blames=("{node}", "dropped packets by|lost"),
+        blames_in={"NET-1": ("{node}", "dropped packets by .*numgen random")},
         overlays=ANY_OVERLAY,
     ),
     Fault(
