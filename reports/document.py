@@ -17,10 +17,12 @@ from typing import (
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from .causes import Explanation
 from .model import Verdict
 
 SCHEMA = 1
 """Goes up when a key of verdict.json goes, or changes its meaning; keys may be added without."""
+NOTHING_TO_EXPLAIN = Explanation()
 SCHEMA_FILE = Path(__file__).with_name("verdict.schema.json")
 
 
@@ -90,6 +92,36 @@ class RequirementEntry(TypedDict):
     tests: list[str]
 
 
+class CauseEntry(TypedDict):
+    """What explains failed tests. What is not known is empty."""
+
+    sentence: str
+    certainty: Literal["seen", "inferred", "guess"]
+    guess: bool
+    where: str
+    """Node, place and interface, for a person."""
+    node: str
+    peer: str
+    """The other node, where it is between two."""
+    hop: str
+    """The interface where a packet was seen last, or first seen changed."""
+    what: str
+    how: str
+    rule: str
+    """The packet-filter rule, route or entry, where one was seen."""
+    requirements: list[str]
+    tests: list[str]
+    """Failed tests that it explains."""
+    unproved: int
+    """How many tests prove nothing because of it."""
+    evidence: list[str]
+    against: list[str]
+    """What speaks against it, and what else would have failed if it were something else."""
+    command: str
+    issue: str
+    """A public issue where the pattern is known."""
+
+
 class Document(TypedDict):
     """verdict.json (DESIGN §8)."""
 
@@ -109,6 +141,10 @@ class Document(TypedDict):
     requirements: dict[str, RequirementEntry]
     probes: dict[str, int]
     """{outcome of a probe: number of probes}, and their sum as `sent`."""
+    causes: list[CauseEntry]
+    """Of what failed; the one that explains most is the first."""
+    unexplained: list[str]
+    """Failed tests that no cause explains, each with its reason."""
     baseline: NotRequired[Baseline | None]
     """null without `--baseline`, and when a history has no earlier run of the cluster."""
 
@@ -123,6 +159,7 @@ def document(
     seed: int | None = None,
     gate: bool = False,
     catalogue: Mapping[str, Any] | None = None,
+    explanation: Explanation = NOTHING_TO_EXPLAIN,
 ) -> dict[str, Any]:
     """The content of verdict.json; `Document` names its keys."""
     return {
@@ -150,6 +187,8 @@ def document(
             for result in verdict.requirements
         },
         "probes": {"sent": sum(verdict.probes.values()), **dict(sorted(verdict.probes.items()))},
+        "causes": [cause.document() for cause in explanation.causes],
+        "unexplained": list(explanation.unexplained),
         "baseline": None,
     }
 

@@ -13,6 +13,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +21,13 @@ from typing import Any
 
 import pytest
 
-from . import described
+from . import described, known_issues
+from .causes import Explanation, find_causes
 from .choices import Choices, choose
 from .compare import compare, summarized
 from .document import document
 from .earlier import Earlier
+from .edges import EDGES, fold
 from .gate import without_run
 from .model import NotProved, Requirement, Verdict, Violated
 from .plan import Plan, read_plan
@@ -33,7 +36,7 @@ from .report import Report
 from .requirements import CATALOGUE, in_suites, load
 from .results import PHASE, PhaseCollector
 from .scrub import scrub
-from .terminal import print_requirements, print_verdict
+from .terminal import again_command, print_report, print_verdict
 from .verdict import EXIT_OK, EXIT_UNUSABLE, Ended, decide
 from .writers import Writers
 from .written import uncollected
@@ -41,13 +44,16 @@ from .written import uncollected
 LONGEST_REASON = 480
 """Characters of an exception's first line that are kept as the reason of an outcome."""
 
+MOST_LINES = 24
+"""Lines of an exception that are kept for the causes."""
+
 
 @dataclass
 class RunReport:
     """What is known of a run while it goes on, in the process that reports.
 
-    Once they are known, others fill in `flatnet` (fixtures/session/version.py), and `cluster`, `facts`, `seed` and
-    `disruptive` (fixtures/cluster/nodes.py).
+    Once they are known, others fill in `flatnet` (fixtures/session/version.py), and `cluster`, `facts`, `seed`,
+    `subnets` and `disruptive` (fixtures/cluster/nodes.py).
     """
 
     out: Path
@@ -64,6 +70,7 @@ class RunReport:
     cluster: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
     disruptive: bool = True
+    subnets: dict[str, str] = field(default_factory=dict)
     facts: dict[str, bool | int | str] | None = None
     """Facts of the inventory; None until a cluster is up."""
     phases: PhaseCollector = field(default_factory=PhaseCollector)
@@ -225,6 +232,7 @@ def pytest_runtest_makereport(
     """Record how the phase ended: outcome, reason and requirements."""
     report = yield
     outcome, reason = str(report.outcome), ""
+    lines: list[str] = []
     if report.outcome == "failed" and call.excinfo is None:
         reason = str(report.longrepr)  # it was expected to fail, and passed
     elif call.excinfo is not None and report.outcome != "passed":
@@ -238,8 +246,9 @@ def pytest_runtest_makereport(
             if outcome == "failed" and call.when != "call":
                 outcome = "error"
             text = str(call.excinfo.value).strip() or call.excinfo.typename
-            reason = next(line for line in text.splitlines() if line.strip())[:LONGEST_REASON]
-    phase = {"when": report.when, "outcome": outcome, "reason": reason, "requirements": _ids(item)}
+            lines = [line[:LONGEST_REASON] for line in text.splitlines() if line.strip()][:MOST_LINES]
+            reason = lines[0]
+    phase = {"when": report.when, "outcome": outcome, "reason": reason, "lines": lines, "requirements": _ids(item)}
     report.user_properties.append((PHASE, phase))
     return report
 
@@ -282,8 +291,11 @@ class _Recorder:
         self._config = config
         self._run = run
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._run.phases.add(report.nodeid, str(report.when), report.outcome, report.duration, report.user_properties)
+        # Whoever writes properties down after us (JUnit's file) is spared thousands of edges.
+        report.user_properties[:] = [(name, value) for name, value in report.user_properties if name != EDGES]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -293,7 +305,9 @@ class _Recorder:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
         verdict, notes = _decide(self._run, int(exitstatus))
         session.exitstatus = verdict.exit_code
-        finished = _report(self._run, verdict, Path(self._config.option.allure_report_dir))
+        explanation, unexplained = _explain(self._run)
+        notes += unexplained
+        finished = _report(self._run, verdict, explanation, Path(self._config.option.allure_report_dir))
         options = [scrub(str(argument)) for argument in self._config.invocation_params.args]
         self._run.finished = replace(finished, options=options)
         writers = Writers(self._run.finished)
@@ -311,7 +325,11 @@ class _Recorder:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self._run.finished is not None and self._run.finished.results:
-            print_requirements(terminalreporter, self._run.finished)
+            config = self._config
+            options = [str(word) for word in config.invocation_params.args if str(word) not in config.args]
+            failed = [result.nodeid for result in self._run.finished.results if result.outcome in ("failed", "error")]
+            again = again_command(failed, options)
+            print_report(terminalreporter, self._run.finished, again=again, verbose=config.get_verbosity() > 0)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -341,8 +359,22 @@ def _decide(run: RunReport, exit_code: int) -> tuple[Verdict, list[str]]:
     return decide(run.requirements, ended, run.facts, known, gate=gate, disruptive=run.disruptive)
 
 
-def _report(run: RunReport, verdict: Verdict, allure_results: Path) -> Report:
+def _explain(run: RunReport) -> tuple[Explanation, list[str]]:
+    """(the causes of what failed, a note when they could not be found: the verdict is the same without them)."""
+    accepted, _ = known_issues.match_failures(run.choices.known, run.phases.results({}))
+    known = {nodeid for nodeids in accepted.values() for nodeid in nodeids}
+    nodes = list(run.cluster.get("nodes", ()))
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        task = executor.submit(lambda: find_causes(run.phases.findings({}, run.subnets), nodes, known))
+    error = task.exception()
+    if error is None:
+        return task.result(), []
+    return Explanation(), [f"the causes could not be found: {type(error).__name__}: {str(error).splitlines()[:1]}"]
+
+
+def _report(run: RunReport, verdict: Verdict, explanation: Explanation, allure_results: Path) -> Report:
     run.folder.mkdir(parents=True, exist_ok=True)
+    findings = run.phases.findings({}, run.subnets)
     data = document(
         verdict,
         flatnet=run.flatnet,
@@ -352,10 +384,11 @@ def _report(run: RunReport, verdict: Verdict, allure_results: Path) -> Report:
         seed=run.seed,
         gate=run.choices.gate,
         catalogue=run.catalogue,
+        explanation=explanation,
     )
     comparison = None
     if run.baseline is not None and run.cluster:
-        comparison = compare(data, None, run.baseline, run.requirements)
+        comparison = compare(data, fold(findings.tests), run.baseline, run.requirements)
         data["baseline"] = summarized(comparison)
     return Report(
         folder=run.folder,
@@ -365,6 +398,8 @@ def _report(run: RunReport, verdict: Verdict, allure_results: Path) -> Report:
         requirements=run.requirements,
         results=run.phases.results({}),
         matrices=tuple(run.phases.matrices),
+        findings=findings,
+        explanation=explanation,
         comparison=comparison,
         trend=run.choices.history.told(data) if run.choices.history is not None else (),
         allure_history=run.choices.history.allure if run.choices.history is not None else None,

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .causes import Explanation
 from .compare import Comparison, lines
+from .edges import Findings
 from .model import Requirement, TestResult, Verdict
+
+NO_FINDINGS, NOTHING_TO_EXPLAIN = Findings(), Explanation()
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,10 @@ class Report:
     results: Sequence[TestResult] = ()
     matrices: Sequence[tuple[str, Sequence[Mapping[str, Any]]]] = ()
     """(test id, edges) of every mesh; an edge has source, destination, transport, outcome."""
+    findings: Findings = NO_FINDINGS
+    """What the tests judged, edge by edge."""
+    explanation: Explanation = NOTHING_TO_EXPLAIN
+    """The causes of what failed."""
     comparison: Comparison | None = None
     """This run beside its baseline."""
     trend: Sequence[str] = ()

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .edges import EDGES, Findings, JudgedEdge, JudgedTest, Party, settle
 from .model import TestResult
 
 SEVERITY = ("skipped", "passed", "not-proved", "error", "failed")
 """The outcome of a test is the one of its phases that is furthest right here."""
 PHASE = "flatnet"
-"""Name of the property by which a report carries {when, outcome, reason, requirements} of its phase."""
+"""Name of the property by which a report carries {when, outcome, reason, lines, requirements} of its phase."""
 PROBES = "flatnet.probes"
 """Name of the property that holds {outcome of a probe: number of probes}."""
 MATRIX = "flatnet.matrix"
@@ -26,6 +27,8 @@ class _Test:
     reason: str = ""
     duration_s: float = 0.0
     requirements: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    edges: tuple[JudgedEdge, ...] = ()
     probes: dict[str, int] = field(default_factory=dict)
 
 
@@ -36,6 +39,7 @@ class PhaseCollector:
         self._tests: dict[str, _Test] = {}
         self.matrices: list[tuple[str, list[Mapping[str, Any]]]] = []
         """(test id, edges) of every mesh that a test attached."""
+        self._parties: dict[str, Party] = {}
 
     def add(
         self, nodeid: str, when: str, outcome: str, duration_s: float, properties: Iterable[tuple[str, Any]]
@@ -48,20 +52,24 @@ class PhaseCollector:
         test = self._tests.setdefault(nodeid, _Test())
         test.duration_s += duration_s
         reason, recorded = "", False
+        lines: tuple[str, ...] = ()
         for name, value in properties:
             if name == PHASE and value["when"] == when:
                 outcome, reason, test.requirements = value["outcome"], value["reason"], tuple(value["requirements"])
-                recorded = True
+                lines, recorded = tuple(value.get("lines", ())), True
             elif name == PROBES and when == "teardown":
                 test.probes = dict(value)
             elif name == MATRIX and when == "teardown":
                 self.matrices.append((nodeid, value))
+            elif name == EDGES and when == "teardown":
+                test.edges = tuple(map(JudgedEdge.unpacked, value["edges"]))
+                self._parties.update({party: Party(*place) for party, place in value["parties"].items()})
         if not recorded and outcome == "failed":
             outcome, reason = "error", "the process that ran it was lost"
         if when != "call" and outcome == "passed":
             return
         if not test.outcome or SEVERITY.index(outcome) > SEVERITY.index(test.outcome):
-            test.outcome, test.reason = outcome, reason
+            test.outcome, test.reason, test.lines = outcome, reason, lines
 
     def results(self, requirements: Mapping[str, Iterable[str]]) -> list[TestResult]:
         """One result for each test that began.
@@ -79,3 +87,11 @@ class PhaseCollector:
             )
             for nodeid, test in self._tests.items()
         ]
+
+    def findings(self, requirements: Mapping[str, Iterable[str]], subnets: Mapping[str, str] | None = None) -> Findings:
+        """What every test that began handed over; `requirements` as for `results`, `subnets` {name: network}."""
+        tests = (
+            JudgedTest(result, settle(test.edges, result.outcome), test.lines)
+            for result, test in zip(self.results(requirements), self._tests.values(), strict=True)
+        )
+        return Findings(tuple(tests), self._parties, subnets or {})

@@ -131,7 +131,7 @@ class DrillLab:
 
     def suites(self, places: Sequence[str], *, faults: Sequence[str] = (), disruptive: bool = True) -> Ended:
         """Run these parts of the suites against the lab with these faults."""
-        words = [sys.executable, "-m", "pytest", "-q", *places]
+        words = [sys.executable, "-m", "pytest", "-q", "-p", "tests.drill.recorder", *places]
         words += ["--lab", self.name, "--out", str(self.folder)]
         words += [word for fault in faults for word in ("--fault", fault)]
         words += [] if disruptive else ["--no-disruptive"]

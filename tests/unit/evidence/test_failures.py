@@ -1,12 +1,9 @@
-"""Failed tests on the terminal: each message once, the first failures whole, a line for each of the rest."""
+"""Failed tests on the terminal: causes and requirements; their messages only for who asks for them."""
 
 from __future__ import annotations
 
 import pytest
 
-from fixtures.evidence.failures import reason
-from fixtures.evidence.shown_failures import SHOWN
-from reports.results import PHASE
 from tests.unit.reports.small_suites import ROOT, SmallSuites
 
 pytest_plugins = ["pytester"]
@@ -41,15 +38,14 @@ def suites(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> SmallS
     return made
 
 
-def test_a_run_prints_each_fact_once(suites: SmallSuites) -> None:
+def test_a_run_prints_no_message_of_a_test_by_itself(suites: SmallSuites) -> None:
     done = suites.run()
     assert done.verdict == ("not-conformant", 1)
-    assert done.output.count("E       never seen at b") == SHOWN
-    assert "xxx" not in done.output
-    assert "2 more of suites/one/test_it.py::test_pairs" in done.output
-    assert "\nb->a: lost\nb->c: lost\n" in done.output
-    assert "assert 1 == 2" in done.output  # it has no message, so the values are all there is
-    assert "5 failed" in done.output and done.output.count("FAILED suites/") == 5
+    assert "never seen at b" not in done.output and "xxx" not in done.output
+    assert "FAILED suites/" not in done.output and "Traceback" not in done.output
+    assert "ONE-1   ✗ fail              0/4    a->b: lost" in done.output
+    assert "again: ./run suites/one/test_it.py::test_pairs suites/one/test_it.py::test_alone" in done.output
+    assert "5 failed" in done.output and len(done.output.splitlines()) < 100
 
 
 def test_the_report_has_every_failure_whole(suites: SmallSuites) -> None:
@@ -59,12 +55,8 @@ def test_the_report_has_every_failure_whole(suites: SmallSuites) -> None:
     assert sum("never seen at b" in text for text in traces) == 4
 
 
-def test_verbose_prints_all_of_them(suites: SmallSuites) -> None:
-    assert suites.run("suites", "-v").output.count("E       never seen at b") == 4
-
-
-def test_the_reason_is_that_of_the_phase_else_there_is_none() -> None:
-    properties = [(PHASE, {"when": "setup", "reason": "no node"}), (PHASE, {"when": "call", "reason": "lost"})]
-    for when, expected in (("setup", "no node"), ("call", "lost"), ("teardown", "")):
-        report = pytest.TestReport("x.py::f", ("x.py", 1, "f"), {}, "failed", None, when, user_properties=properties)  # type: ignore[arg-type]
-        assert reason(report) == expected
+@pytest.mark.parametrize("option", ["-v", "--tb=short"])
+def test_who_asks_for_messages_gets_all_of_them(suites: SmallSuites, option: str) -> None:
+    done = suites.run("suites", option)
+    assert done.output.count("E       never seen at b") == 4
+    assert "assert 1 == 2" in done.output  # it has no message, so the values are all there is

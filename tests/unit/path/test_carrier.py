@@ -21,7 +21,7 @@ class Narrow(Carrier):
     def __init__(self, most: int | None) -> None:
         self.most, self.ladders = most, list[int]()
 
-    def carry(self, flows: Sequence[Flow]) -> list[Transfer]:
+    def send(self, flows: Sequence[Flow]) -> list[Transfer]:
         self.ladders.append(len(flows))
         if self.most == -1:
             raise HarnessError("node u1: the agent is gone")

@@ -31,6 +31,7 @@ addopts = --import-mode=importlib -p no:hypothesispytest
 markers =
     requirement(*ids): the promises a test proves
     disruptive: disturbs
+    at_end: comes last
 """
 HEAD = """
 import os
@@ -39,7 +40,7 @@ from fixtures.session.marks import NotProved, disruptive, requirement
 from lab.errors import HarnessError
 """
 KEYS = {"schema", "flatnet", "verdict", "exit_code", "cluster", "started", "duration_s", "requirements", "probes"} | {
-    "seed", "gate", "catalogue", "baseline",
+    "seed", "gate", "catalogue", "baseline", "causes", "unexplained",
 }  # fmt: skip
 REQUIREMENT_KEYS = {"level", "status", "planned", "passed", "failed", "errors", "reason", "tests"}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reports.edges import EDGES, Party
 from reports.model import TestResult
 from reports.results import MATRIX, PHASE, PROBES, SEVERITY, PhaseCollector
 
@@ -91,6 +92,22 @@ def test_probes_and_edges_are_taken_once_at_the_end() -> None:
     assert collector.matrices == [] and collector.results({})[0].probes == {}
     collector.add(TEST, "teardown", "passed", 0.5, [("foreign", {"answered": 5}), *attached])
     assert collector.matrices == [(TEST, edges)] and collector.results({})[0].probes == {"answered": 4}
+
+
+def test_edges_and_lines_are_findings_and_the_tests_outcome_settles_them() -> None:
+    lost = ["u1/a1", "u2/a2", "icmp", "answered", "lost", False, {"last": "u1's NIC eth0"}]
+    handed = (EDGES, {"edges": [lost], "parties": {"u1/a1": ["u1", "10.32.0.1"]}})
+    told = {"when": "call", "outcome": "failed", "reason": "one", "lines": ["one", "two"], "requirements": ["NET-1"]}
+    collector = PhaseCollector()
+    collector.add(TEST, "call", "failed", 0.5, [(PHASE, told)])
+    collector.add(TEST, "teardown", "passed", 0.5, [handed])
+    collector.add("other", "call", "passed", 0.5, [phase("call", "passed")])
+    collector.add("other", "teardown", "passed", 0.5, [handed])
+    found = collector.findings({})
+    assert [(test.result.outcome, test.lines) for test in found.tests] == [("failed", ("one", "two")), ("passed", ())]
+    assert [test.edges[0].holds for test in found.tests] == [False, True]
+    assert found.tests[0].edges[0].clue.last == "u1's NIC eth0"
+    assert found.parties == {"u1/a1": Party("u1", "10.32.0.1")}
 
 
 def test_requirements_are_those_that_the_process_told_else_those_planned() -> None:

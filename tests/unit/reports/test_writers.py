@@ -65,6 +65,7 @@ def test_every_format_is_written(tmp_path: Path) -> None:
         "metrics.prom",
         "index.html",
         "allure-results",
+        "edges.json",
     }
     assert json.loads((tmp_path / "verdict.json").read_text()) == made.document
     for name in ("summary.md", "index.html"):

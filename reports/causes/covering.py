@@ -1,0 +1,134 @@
+"""Which place and which scope failed edges have in common that others do not. Pure.
+
+Every place and scope in which a failed edge lies is a candidate. Inside it edges fail at one rate, outside at another.
+What the two rates explain better than one for all (the logarithm of the likelihood ratio) is what the candidate is
+worth, less a price for how special it is. The best one is taken, its edges are set aside, and so on with what is left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import log
+
+from .observing import Observation, Trouble
+from .sent import End, Place, Scope, Sent, places, scopes
+
+PRICE = 2.0
+"""What a candidate has to explain more for each step of being more special: a likelihood ratio of e², about 7."""
+MOST_GROUPS = 6
+"""Groups of one trouble; what is left then is unexplained."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Edges in the same trouble, and the place and scope that they have in common."""
+
+    trouble: Trouble
+    place: Place
+    scope: Scope
+    failed: tuple[Observation, ...]
+    passed: tuple[Observation, ...]
+    """Edges of the same place and scope that were as expected: what speaks against it."""
+    elsewhere: int
+    """Edges of other places or scopes that were as expected."""
+    rivals: tuple[tuple[Place, Scope, int, int], ...] = ()
+    """Other candidates that hold all of these edges: (place, scope, its edges that failed, and that did not)."""
+
+
+def group(observations: Sequence[Observation], trouble: Trouble) -> list[Group]:
+    """The groups that hold all edges in this trouble, the one that explains most first."""
+    left = [one for one in observations if one.trouble is trouble]
+    fine = [one for one in observations if one.trouble is None and _comparable(one, trouble)]
+    fine += _single_ports(fine, left)
+    good = _count(fine)
+    found: list[Group] = []
+    while left and len(found) < MOST_GROUPS:
+        bad = _count(left)
+        place, scope = max(bad, key=lambda key: (round(_worth(key, bad, good, len(left), len(fine)), 6), key))
+        inside = [one for one in left if _lies_in(one, place, scope)]
+        passed = tuple(one for one in fine if _lies_in(one, place, scope))
+        rivals = tuple(
+            (other, what, count, good[other, what])
+            for (other, what), count in bad.items()
+            if count == len(inside) and (other, what) != (place, scope)
+        )
+        found.append(Group(trouble, place, scope, tuple(inside), passed, len(fine) - len(passed), rivals))
+        left = [one for one in left if not _lies_in(one, place, scope)]
+    return found
+
+
+def _single_ports(fine: Sequence[Observation], failed: Sequence[Observation]) -> list[Observation]:
+    """The ports that failed somewhere, as edges of those sweeps in which they did not: a sweep is one edge there."""
+    ports = {(one.sent.transport, one.sent.port): one.sent for one in failed if one.sent.port}
+    known = {(one.source, one.destination, one.sent.transport, one.sent.port) for one in failed}
+    return [
+        replace(one, sent=replace(sent, kind="", own_port=one.sent.own_port))
+        for one in fine
+        if one.sent.kind == "sweep"
+        for (transport, port), sent in ports.items()
+        if transport == one.sent.transport and (one.source, one.destination, transport, port) not in known
+    ]
+
+
+def _comparable(one: Observation, trouble: Trouble) -> bool:
+    """Whether an edge that is as expected says that it is not in this trouble."""
+    blocked = one.edge.expected == "blocked"
+    if trouble is Trouble.LEAKED:
+        return blocked
+    if blocked:
+        return False
+    if trouble is Trouble.ALTERED:
+        return one.sent.kind == "checksum" or one.sent.size > 0
+    if trouble is Trouble.THINNED:
+        return one.sent.kind == "stream"
+    if trouble is Trouble.UNREPORTED:
+        return one.edge.expected == "EMSGSIZE"
+    return True
+
+
+Key = tuple[Place, Scope]
+Counts = Counter[Key]
+Way = tuple[End, End, Sent]
+"""What decides about an observation's places and scopes: many tests judge the same."""
+
+
+@lru_cache(maxsize=50_000)
+def _keys(source: End, destination: End, sent: Sent) -> frozenset[Key]:
+    where = list(places(source, destination))
+    return frozenset((place, scope) for scope in scopes(sent) for place in where)
+
+
+def _way(one: Observation) -> Way:
+    return one.source, one.destination, one.sent
+
+
+def _lies_in(one: Observation, place: Place, scope: Scope) -> bool:
+    return (place, scope) in _keys(*_way(one))
+
+
+def _count(observations: Sequence[Observation]) -> Counts:
+    found: Counts = Counter()
+    for way, count in Counter(map(_way, observations)).items():
+        for key in _keys(*way):
+            found[key] += count
+    return found
+
+
+def _worth(key: tuple[Place, Scope], bad: Counts, good: Counts, all_bad: int, all_good: int) -> float:
+    place, scope = key
+    inside_bad, inside_good = bad[key], good[key]
+    outside_bad, outside_good = all_bad - inside_bad, all_good - inside_good
+    price = PRICE * (place.cost + scope.cost)
+    if inside_bad * (outside_bad + outside_good) < outside_bad * (inside_bad + inside_good):
+        return -price  # it fails more often elsewhere
+    gain = _likelihood(inside_bad, inside_good) + _likelihood(outside_bad, outside_good)
+    return gain - _likelihood(all_bad, all_good) - price
+
+
+def _likelihood(bad: int, good: int) -> float:
+    """The logarithm of the likelihood of so many failures at the rate that fits best."""
+    total = bad + good
+    return sum(count * log(count / total) for count in (bad, good) if count)
