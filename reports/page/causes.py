@@ -10,6 +10,8 @@ from .shown import Shown
 
 WAY = "way of "
 """Begins the name of a picture of a probe's way (fixtures/evidence/diagnosis.py)."""
+_REASONS = (("evidence", "Seen"), ("against", "Against it"))
+"""Keys that hold a list of sentences."""
 _FACTS = (("where", "Where"), ("what", "What"), ("how", "How"))
 _SVG = "image/svg+xml"
 SIGNS = {"passed": "✓", "failed": "✗", "broken": "!", "skipped": "-"}
@@ -28,6 +30,7 @@ def _cause(number: int, cause: Mapping[str, Any], shown: Mapping[str, Shown]) ->
     rows = [(label, html.escape(str(cause[key]))) for key, label in _FACTS if cause.get(key)]
     if cause.get("rule"):
         rows.append(("Rule", f"<code>{html.escape(str(cause['rule']))}</code>"))
+    rows += [(label, _lines(cause[key])) for key, label in _REASONS if cause.get(key)]
     count = len(named) if named else tests
     explains = ", ".join(requirement_link(name) for name in cause.get("requirements", ()))
     if explains:
@@ -79,6 +82,18 @@ def tests_html(tests: Sequence[Shown]) -> str:
 def requirement_link(name: str) -> str:
     """The way to a requirement on the same page."""
     return f'<a href="#{html.escape(name)}" data-flatnet-requirement="{html.escape(name)}">{html.escape(name)}</a>'
+
+
+def _lines(sentences: Sequence[str]) -> str:
+    return "<br>".join(html.escape(str(sentence)) for sentence in sentences)
+
+
+def unexplained_html(sentences: Sequence[str]) -> str:
+    """What no cause explains, folded; empty when there is nothing."""
+    if not sentences:
+        return ""
+    items = "".join(f"<li>{html.escape(str(sentence))}" for sentence in sentences)
+    return f"<details><summary>and {len(sentences)} unexplained</summary><ul>{items}</ul></details>"
 
 
 def _address(text: str) -> str:

@@ -14,7 +14,7 @@ from reports.model import SYMBOLS, RequirementResult, Status
 from reports.pictures.matrix import draw
 from reports.report import Report
 
-from .causes import best_first, causes_html, evidence, picture, tests_html
+from .causes import best_first, causes_html, evidence, picture, tests_html, unexplained_html
 from .promises import explained
 from .shown import Shown
 
@@ -82,11 +82,12 @@ def _head(report: Report) -> str:
 
 def _causes(report: Report, shown: Mapping[str, Shown]) -> str:
     causes: Sequence[Mapping[str, Any]] = report.document.get("causes") or ()
+    unexplained = unexplained_html(report.document.get("unexplained") or ())
     failed = [result for result in report.verdict.requirements if result.status is Status.FAIL]
     if causes:
         more = len(causes) - MOST_CAUSES
         rest = f"<p>and {more} more cause{'' if more == 1 else 's'}, in verdict.json</p>" if more > 0 else ""
-        return f"<section><h2>Why</h2>{causes_html(causes[:MOST_CAUSES], shown)}{rest}</section>"
+        return f"<section><h2>Why</h2>{causes_html(causes[:MOST_CAUSES], shown)}{rest}{unexplained}</section>"
     if not failed:
         return ""
     items = "".join(_violated(result, shown) for result in failed)

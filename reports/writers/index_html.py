@@ -22,7 +22,8 @@ from reports.page.shown import Shown, read_shown
 from reports.report import Report, WriterError
 
 REPORTS = Path(__file__).resolve().parents[1]
-TIMEOUT_S = 120
+TIMEOUT_S = 300
+"""Seconds; it takes 5 on an idle machine of two cores, and a minute where ten processes wait for them."""
 
 
 def write(report: Report) -> None:

@@ -102,6 +102,15 @@ def test_at_most_five_causes_are_shown(tmp_path: Path) -> None:
     assert "5. cause 4" in page and "cause 5" not in page and "and 2 more causes, in verdict.json" in page
 
 
+def test_a_cause_says_what_was_seen_and_what_speaks_against_it(tmp_path: Path) -> None:
+    cause = {**CAUSE, "evidence": ["a counter <moved>", "it changed on vx-a"], "against": ["u2 works"]}
+    made = report(tmp_path, causes=[cause])
+    made = replace(made, document={**made.document, "unexplained": ["test_x: lost", "test_y: late"]})
+    page = overview(made, {})
+    assert "<dt>Seen<dd>a counter &lt;moved&gt;<br>it changed on vx-a<dt>Against it<dd>u2 works" in page
+    assert "and 2 unexplained</summary><ul><li>test_x: lost<li>test_y: late" in page
+
+
 def test_without_causes_the_violated_requirements_stand_first(tmp_path: Path) -> None:
     made = report(tmp_path)
     anchor = result(made.allure_results, TESTS[0])
