@@ -235,7 +235,7 @@ WAYS: dict[str, Way] = {
     ),
     # --- how they run ---
     "killed worker": Way(
-        "a worker of xdist is killed", 3, "the process that ran it was lost", ("-n", "2"),
+        "a worker of xdist is killed", 3, "the process that ran it was lost", ("-n", "1"),
         prepare=one("os._exit(0)"), apart=True, statuses={"ONE-1": "error"},
     ),
     "dead lab": Way(

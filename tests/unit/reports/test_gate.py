@@ -37,7 +37,7 @@ def ready(suites: SmallSuites, monkeypatch: pytest.MonkeyPatch) -> Ready:
 def run_apart(suites: SmallSuites, *words: str) -> Outcome:
     """As a person runs it: a process of its own, with the conftest that is there."""
     command = [sys.executable, "-m", "pytest", *words, "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=suites.folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=suites.folder, capture_output=True, text=True, timeout=300, check=False)
     return Outcome(done.returncode, done.stdout + done.stderr, suites.folder)
 
 
