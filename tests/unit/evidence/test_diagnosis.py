@@ -13,7 +13,7 @@ import pytest
 from fixtures.cluster.nodes import Cluster
 from fixtures.evidence.attachments import Evidence
 from fixtures.evidence.diagnosis import STATE_COMMANDS, Diagnosis, rules_that_acted, with_details
-from fixtures.probes.delivery import Transport
+from fixtures.probes.delivery import Delivery, Transport
 from fixtures.probes.mesh import Mesh
 from fixtures.probes.trail import Trail
 from lab.errors import HarnessError
@@ -155,12 +155,13 @@ def test_a_changed_probe_is_told_with_the_rule_that_translated_packets(outcome: 
 def test_a_rule_that_acted_on_a_probe_is_told_again_where_it_is_not_probed_again() -> None:
     """Second probes are few; the same two containers by the same transport are not asked about twice."""
     made, lost = diagnosis(), good(Transport.UDP).undelivered().judged()
+
+    def told(delivery: Delivery) -> list[str]:
+        return [text for text, _ in made._describe_all([delivery], None, None).values()]
+
     made._moved = MOVED
-    made._describe_all([lost], None, None)
+    assert told(lost) == ["u2 dropped packets by `chain forward: meta l4proto udp drop`"]
     made._moved = {}
-    told = "earlier in this run u2 dropped packets by `chain forward: meta l4proto udp drop`"
-    assert list(made._describe_all([lost], None, None).values()) == [told]
-    other = good(Transport.ICMP).undelivered().judged()
-    assert made._describe_all([other], None, None) == {}, "another transport may be dropped by another rule"
-    arrived = replace(lost, outcome=Outcome.REFUSED)
-    assert made._describe_all([arrived], None, None) == {}, "nothing was dropped"
+    assert told(lost) == ["earlier in this run u2 dropped packets by `chain forward: meta l4proto udp drop`"]
+    assert told(good(Transport.ICMP).undelivered().judged()) == [""], "another rule may drop another transport"
+    assert told(replace(lost, outcome=Outcome.REFUSED)) == [""], "nothing was dropped"
