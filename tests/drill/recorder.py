@@ -14,14 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from reports.edges import pack
-from reports.plugin import REPORT
-
 FILE = "findings.json.xz"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Write the findings of a run that came to its verdict."""
+    # Not sooner: a plugin that is imported before pytest registers it cannot have its assertions rewritten.
+    from reports.edges import pack
+    from reports.plugin import REPORT
+
     run = config.stash.get(REPORT, None)
     if run is not None and run.finished is not None:
         write(run.folder / FILE, pack(run.finished.findings))
