@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -139,12 +140,12 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("base")
     clients = collect("bookworm")
     (top / "apt.conf").write_text(clients.apt)
-    words = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={BASE_PACKAGES}"]
-    words += [f"--aptopt={top / 'apt.conf'}", "bookworm", str(top / "root.tar"), "-"]
-    subprocess.run(words, input=clients.sources, text=True, check=True, capture_output=True)
-    wheels = [str(ROOT / ".venv/bin/python"), "-m", "pip", "wheel", "-q", "-w", str(top / "wheels")]
+    wheels = [sys.executable, "-m", "pip", "wheel", "-q", "-w", str(top / "wheels")]
     subprocess.run([*wheels, "-r", str(ROOT / "requirements.txt")], check=True, capture_output=True)
-    subprocess.run(["tar", "-rf", str(top / "root.tar"), "-C", str(top), "wheels"], check=True)
+    words = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={BASE_PACKAGES}"]
+    words += [f"--aptopt={top / 'apt.conf'}", f"--customize-hook=copy-in {top / 'wheels'} /"]
+    words += ["bookworm", str(top / "root.tar"), "-"]
+    subprocess.run(words, input=clients.sources, text=True, check=True, capture_output=True)
     return top / "root.tar"
 
 
