@@ -13,7 +13,6 @@ import shutil
 import time
 import traceback
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,13 +20,14 @@ from typing import Any
 
 import pytest
 
-from . import described, known_issues
-from .causes import Explanation, find_causes
+from . import described
+from .causes import Explanation
 from .choices import Choices, choose
 from .compare import compare, summarized
 from .document import document
 from .earlier import Earlier
-from .edges import EDGES, fold
+from .edges import EDGES, Findings, fold
+from .explaining import explain
 from .gate import without_run
 from .model import NotProved, Requirement, Verdict, Violated
 from .plan import Plan, read_plan
@@ -36,7 +36,7 @@ from .report import Report
 from .requirements import CATALOGUE, in_suites, load
 from .results import PHASE, PhaseCollector
 from .scrub import scrub
-from .terminal import again_command, print_report, print_verdict
+from .terminal import print_report, print_verdict
 from .verdict import EXIT_OK, EXIT_UNUSABLE, Ended, decide
 from .writers import Writers
 from .written import uncollected
@@ -305,9 +305,10 @@ class _Recorder:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
         verdict, notes = _decide(self._run, int(exitstatus))
         session.exitstatus = verdict.exit_code
-        explanation, unexplained = _explain(self._run)
+        run, findings = self._run, self._run.phases.findings({}, self._run.subnets)
+        explanation, unexplained = explain(findings, list(run.cluster.get("nodes", ())), run.choices.known)
         notes += unexplained
-        finished = _report(self._run, verdict, explanation, Path(self._config.option.allure_report_dir))
+        finished = _report(run, verdict, explanation, findings, Path(self._config.option.allure_report_dir))
         options = [scrub(str(argument)) for argument in self._config.invocation_params.args]
         self._run.finished = replace(finished, options=options)
         writers = Writers(self._run.finished)
@@ -325,11 +326,8 @@ class _Recorder:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self._run.finished is not None and self._run.finished.results:
-            config = self._config
-            options = [str(word) for word in config.invocation_params.args if str(word) not in config.args]
-            failed = [result.nodeid for result in self._run.finished.results if result.outcome in ("failed", "error")]
-            again = again_command(failed, options)
-            print_report(terminalreporter, self._run.finished, again=again, verbose=config.get_verbosity() > 0)
+            verbose = self._config.get_verbosity() > 0
+            print_report(terminalreporter, self._run.finished, self._config.args, verbose=verbose)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -359,22 +357,10 @@ def _decide(run: RunReport, exit_code: int) -> tuple[Verdict, list[str]]:
     return decide(run.requirements, ended, run.facts, known, gate=gate, disruptive=run.disruptive)
 
 
-def _explain(run: RunReport) -> tuple[Explanation, list[str]]:
-    """(the causes of what failed, a note when they could not be found: the verdict is the same without them)."""
-    accepted, _ = known_issues.match_failures(run.choices.known, run.phases.results({}))
-    known = {nodeid for nodeids in accepted.values() for nodeid in nodeids}
-    nodes = list(run.cluster.get("nodes", ()))
-    with ThreadPoolExecutor(max_workers=1) as executor:
-        task = executor.submit(lambda: find_causes(run.phases.findings({}, run.subnets), nodes, known))
-    error = task.exception()
-    if error is None:
-        return task.result(), []
-    return Explanation(), [f"the causes could not be found: {type(error).__name__}: {str(error).splitlines()[:1]}"]
-
-
-def _report(run: RunReport, verdict: Verdict, explanation: Explanation, allure_results: Path) -> Report:
+def _report(
+    run: RunReport, verdict: Verdict, explanation: Explanation, findings: Findings, allure_results: Path
+) -> Report:
     run.folder.mkdir(parents=True, exist_ok=True)
-    findings = run.phases.findings({}, run.subnets)
     data = document(
         verdict,
         flatnet=run.flatnet,

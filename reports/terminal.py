@@ -44,8 +44,11 @@ class Terminal(Protocol):
     def write_line(self, line: str, **markup: bool) -> None: ...
 
 
-def print_report(terminal: Terminal, report: Report, *, again: str = "", verbose: bool = False) -> None:
-    """Print causes, requirements, and the lines of baseline and history; `again`: the command that runs what failed."""
+def print_report(terminal: Terminal, report: Report, places: Sequence[str], *, verbose: bool = False) -> None:
+    """Print causes, requirements, the lines of baseline and history, and how to run what failed again.
+
+    `places`: the folders and tests that the command line names.
+    """
     _print_causes(terminal, report)
     _print_requirements(terminal, report, verbose=verbose)
     if verbose:
@@ -57,8 +60,10 @@ def print_report(terminal: Terminal, report: Report, *, again: str = "", verbose
             terminal.section(title, sep="-")
         for line in lines:
             terminal.write_line(line)
-    if again:
-        terminal.write_line(f"again: {again}")
+    failed = [result.nodeid for result in report.results if result.outcome in ("failed", "error")]
+    if failed:
+        options = [option for option in report.options if option not in places]
+        terminal.write_line(f"again: {again_command(failed, options)}")
 
 
 def _print_causes(terminal: Terminal, report: Report) -> None:
@@ -118,8 +123,6 @@ def again_command(failed: Sequence[str], options: Sequence[str]) -> str:
 
     `options`: the run's own; `--gate` is left out, which goes with whole folders only.
     """
-    if not failed:
-        return ""
     functions = list(dict.fromkeys(nodeid.partition("[")[0] for nodeid in failed))
     folders = list(dict.fromkeys(nodeid.partition("::")[0].rpartition("/")[0] for nodeid in functions))
     chosen = functions if len(functions) <= MOST_AGAIN else folders

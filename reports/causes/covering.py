@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import log
 
 from .observing import Observation, Trouble
@@ -43,20 +42,21 @@ def group(observations: Sequence[Observation], trouble: Trouble) -> list[Group]:
     left = [one for one in observations if one.trouble is trouble]
     fine = [one for one in observations if one.trouble is None and _comparable(one, trouble)]
     fine += _single_ports(fine, left)
-    good = _count(fine)
+    table = _Table()
+    good = table.count(fine, table.count(left))
     found: list[Group] = []
     while left and len(found) < MOST_GROUPS:
-        bad = _count(left)
+        bad = table.count(left)
         place, scope = max(bad, key=lambda key: (round(_worth(key, bad, good, len(left), len(fine)), 6), key))
-        inside = [one for one in left if _lies_in(one, place, scope)]
-        passed = tuple(one for one in fine if _lies_in(one, place, scope))
+        inside = [one for one in left if (place, scope) in table.keys(one)]
+        passed = tuple(one for one in fine if (place, scope) in table.keys(one))
         rivals = tuple(
             (other, what, count, good[other, what])
             for (other, what), count in bad.items()
             if count == len(inside) and (other, what) != (place, scope)
         )
         found.append(Group(trouble, place, scope, tuple(inside), passed, len(fine) - len(passed), rivals))
-        left = [one for one in left if not _lies_in(one, place, scope)]
+        left = [one for one in left if (place, scope) not in table.keys(one)]
     return found
 
 
@@ -65,7 +65,7 @@ def _single_ports(fine: Sequence[Observation], failed: Sequence[Observation]) ->
     ports = {(one.sent.transport, one.sent.port): one.sent for one in failed if one.sent.port}
     known = {(one.source, one.destination, one.sent.transport, one.sent.port) for one in failed}
     return [
-        replace(one, sent=replace(sent, kind="", own_port=one.sent.own_port))
+        replace(one, sent=sent._replace(kind="", own_port=one.sent.own_port))
         for one in fine
         if one.sent.kind == "sweep"
         for (transport, port), sent in ports.items()
@@ -91,30 +91,33 @@ def _comparable(one: Observation, trouble: Trouble) -> bool:
 
 Key = tuple[Place, Scope]
 Counts = Counter[Key]
-Way = tuple[End, End, Sent]
-"""What decides about an observation's places and scopes: many tests judge the same."""
 
 
-@lru_cache(maxsize=50_000)
-def _keys(source: End, destination: End, sent: Sent) -> frozenset[Key]:
-    where = list(places(source, destination))
-    return frozenset((place, scope) for scope in scopes(sent) for place in where)
+class _Table:
+    """The keys of observations, each worked out once: many tests judge the same edge."""
 
+    def __init__(self) -> None:
+        self._known: dict[Key, Key] = {}
+        self._keys: dict[tuple[End, End, Sent], frozenset[Key]] = {}
 
-def _way(one: Observation) -> Way:
-    return one.source, one.destination, one.sent
+    def keys(self, one: Observation) -> frozenset[Key]:
+        """Every place with every scope that the edge lies in."""
+        way = one.source, one.destination, one.sent
+        found = self._keys.get(way)
+        if found is None:
+            where = list(places(one.source, one.destination))
+            made = ((place, scope) for scope in scopes(one.sent) for place in where)
+            found = self._keys[way] = frozenset(self._known.setdefault(key, key) for key in made)
+        return found
 
-
-def _lies_in(one: Observation, place: Place, scope: Scope) -> bool:
-    return (place, scope) in _keys(*_way(one))
-
-
-def _count(observations: Sequence[Observation]) -> Counts:
-    found: Counts = Counter()
-    for way, count in Counter(map(_way, observations)).items():
-        for key in _keys(*way):
-            found[key] += count
-    return found
+    def count(self, observations: Sequence[Observation], only: Counts | None = None) -> Counts:
+        """How many of the observations lie in each key; `only`: in each of these."""
+        ways: Counter[frozenset[Key]] = Counter(map(self.keys, observations))
+        found: Counts = Counter()
+        for keys, count in ways.items():
+            for key in keys if only is None else keys & only.keys():
+                found[key] += count
+        return found
 
 
 def _worth(key: tuple[Place, Scope], bad: Counts, good: Counts, all_bad: int, all_good: int) -> float:

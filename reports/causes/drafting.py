@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ from .statements import Accusation, Names
 
 Rule = tuple[str, str]
 """(node, rule)"""
-LEAST_SHARE = 0.5
-"""The part of the edges with a clue that a rule, or an interface, has to be a part of to be blamed."""
+ALONE = 0.9
+"""The part of the failed edges that has to touch a node whose rule is to be blamed alone."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +94,47 @@ def draft_group(group: Group, names: Names) -> Draft:
     if changed:
         draft.changed = changed.most_common(1)[0][0]
     own = {group.place.names[0]} if group.place.names else set()
+    if group.trouble is Trouble.LEAKED:
+        rules = Counter({rule: count for rule, count in rules.items() if lets_cross(rule[1])})
     if rules:
         (node, rule), _ = max(rules.items(), key=lambda found: (found[1], found[0][0] in own, found[0]))
         holders = {where for where, what in rules if what == rule}
         draft.rule = rule
         draft.also = len(holders) - 1
-        draft.node = node if len(holders) == 1 or _places_on(group.place, node) else ""
+        alone = len(holders) == 1 and _touching(group, node) >= ALONE
+        draft.node = node if alone or _places_on(group.place, node) or group.trouble is Trouble.LEAKED else ""
         if draft.node:
             return draft
+    if group.trouble is Trouble.LEAKED and group.scope.kind != "via" and (joint := _joint(group, names)):
+        draft.node = joint
+        return draft
     draft.node, draft.peer = _node_of(group, draft, names)
     return draft
+
+
+_INTERFACES = re.compile(r"(?:iifname|oifname|-i|-o) (?:! )?\"?([\w.-]+)\"?")
+
+
+def lets_cross(rule: str) -> bool:
+    """Whether a rule that accepts names two interfaces, so that it lets packets pass from one to the other."""
+    return len(set(_INTERFACES.findall(rule))) > 1
+
+
+def _touching(group: Group, node: str) -> float:
+    """The part of the failed edges that has an end on the node."""
+    return sum(node in (one.source.node, one.destination.node) for one in group.failed) / len(group.failed)
+
+
+def _joint(group: Group, names: Names) -> str:
+    """The one node on which all leaks crossed bridges of two subnets; empty when there is none, or several."""
+    shared: set[str] | None = None
+    for one in group.failed:
+        bridges = [hop for hop in one.edge.clue.crossed if " bridge " in hop]
+        nodes = Counter(node for hop in dict.fromkeys(bridges) for node, _ in names.mentions(hop))
+        twice = {node for node, count in nodes.items() if count > 1}
+        if bridges:
+            shared = twice if shared is None else shared & twice
+    return shared.pop() if shared is not None and len(shared) == 1 else ""
 
 
 def _places_on(place: Place, node: str) -> bool:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from reports.edges import JudgedEdge, Party
 
 
-@dataclass(frozen=True)
-class End:
+class End(NamedTuple):
     """A source or a destination: its name, its node, and its subnet (empty: a node, or unknown)."""
 
     name: str
@@ -43,8 +42,7 @@ class Ends:
         return self._known[name]
 
 
-@dataclass(frozen=True, order=True)
-class Place:
+class Place(NamedTuple):
     """Between whom: a kind and the names that it is about."""
 
     kind: str
@@ -128,8 +126,7 @@ def places(source: End, destination: End) -> Iterator[Place]:
         yield Place("crossing", (source.subnet, destination.subnet))
 
 
-@dataclass(frozen=True)
-class Sent:
+class Sent(NamedTuple):
     """What is sent on an edge, read from `JudgedEdge.what`."""
 
     what: str
@@ -168,8 +165,7 @@ def read_what(what: str) -> Sent:
     return Sent(what, transport, port, int(own[1]) if own else 0, size, kind, via)
 
 
-@dataclass(frozen=True, order=True)
-class Scope:
+class Scope(NamedTuple):
     """What is sent: a kind and a value."""
 
     kind: str = "any"
@@ -181,7 +177,7 @@ class Scope:
         return SCOPE_COSTS[self.kind]
 
     def __str__(self) -> str:
-        return SCOPE_WORDS[self.kind].format(self.value)
+        return SCOPE_WORDS[self.kind].format(_KIND_WORDS.get(self.value, self.value))
 
 
 ANY = Scope()
@@ -191,10 +187,19 @@ SCOPE_WORDS = {
     "transport": "{}",
     "port": "{}",
     "own port": "what comes from {}",
-    "big": "packets of {} bytes and more",
+    "big": "big packets",
     "kind": "{}",
-    "via": "what {} is asked to route",
+    "via": "packets that {} is asked to route",
     "what": "{}",
+}
+_KIND_WORDS = {
+    "stream": "streams of datagrams",
+    "idle": "connections that were idle",
+    "checksum": "packets whose checksums were looked at",
+    "frame": "crafted frames",
+    "other address": "packets to other addresses of a container",
+    "taken over": "packets to an address that was taken over",
+    "sweep": "packets to all ports",
 }
 _BIG = 1000
 """Bytes of packets that are big: above every MTU's lower bound that is in use, below every one that is usual."""

@@ -33,7 +33,7 @@ PASSIVE = {
     Trouble.LATE: "arrive late",
     Trouble.REWRITTEN: "are rewritten",
     Trouble.REDIRECTED: "are redirected",
-    Trouble.LEAKED: "pass",
+    Trouble.LEAKED: "get through, though they must not",
     Trouble.DETOUR: "pass a router too many",
     Trouble.ALTERED: "are altered",
     Trouble.UNREPORTED: "are lost with no error to the sender",
@@ -79,12 +79,13 @@ def put_into_words(draft: Draft, findings: Findings) -> Cause:
 
 
 def _group_text(draft: Draft, lead: Group) -> str:
-    what, where = _what(lead), _place(lead.place)
+    what, where = _what(lead), _place(lead.place, draft.node if draft.rule else "")
     changes = _changes(lead)
     rule = f", by `{_cut(draft.rule, LONGEST_RULE)}`" if draft.rule else ""
     if draft.rule:
         who = draft.node or f"every node ({draft.also + 1} of them)" if draft.also or draft.node else "a node"
         verb = VERBS[lead.trouble]
+        verb = "rejects" if lead.trouble is Trouble.DROPPED and "reject" in draft.rule.lower() else verb
         object_ = f"{what} {where}" if lead.trouble is not Trouble.LEAKED else f"{what} pass {where}"
         verb = "lets" if lead.trouble is Trouble.LEAKED else verb
         text = f"{who} {verb} {object_}{changes}{rule}"
@@ -117,7 +118,10 @@ def _lines(draft: Draft) -> list[str]:
     return [statement.accusation.line for statement in draft.statements]
 
 
-def _place(place: Place) -> str:
+def _place(place: Place, subject: str = "") -> str:
+    """The place in words; `subject`: the node that the sentence begins with, which is not named again."""
+    if place.names == (subject,):
+        return str(Place(place.kind, ("it",))).replace("the node it itself", "itself").replace("inside it", "inside")
     return str(place)
 
 
