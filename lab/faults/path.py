@@ -156,6 +156,7 @@ FAULTS = (
         must_fail=("NET-1", "ISO-2", "CP-5"),
         may_fail=("EXT-4",),
         blames=("{node}", "tcp", "dropped packets by .*l4proto tcp"),
+        blames_in={"CP-5": ("{node}", "drops what is bridged on .* by tcp")},
         overlays=ANY_OVERLAY,
     ),
     Fault(
@@ -165,6 +166,7 @@ FAULTS = (
         _forwarded("meta l4proto udp counter drop"),
         must_fail=("NET-1", "NET-7", "ISO-2", "CP-5"),
         blames=("{node}", "udp|icmp", "dropped packets by .*l4proto udp"),
+        blames_in={"CP-5": ("{node}", "drops what is bridged on .* by udp")},
         overlays=ANY_OVERLAY,
     ),
     Fault(

@@ -45,7 +45,12 @@ def _since(lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
     words = [line.partition(":") for line in lines[1:]]
-    return [f"## {lines[0][0].upper()}{lines[0][1:]}", "", *[f"- **{head}**: {text.strip()}" for head, _, text in words], ""]
+    return [
+        f"## {lines[0][0].upper()}{lines[0][1:]}",
+        "",
+        *[f"- **{head}**: {text.strip()}" for head, _, text in words],
+        "",
+    ]
 
 
 def _causes(report: Report) -> list[str]:
