@@ -22,6 +22,8 @@ MOST_CAUSES, MOST_UNEXPLAINED, MOST_LINES, MOST_AGAIN = 5, 5, 40, 6
 """Causes, failed tests that none explains, requirements, and tests to be run again that are printed."""
 LONGEST = 160
 """Characters of a requirement's reason."""
+OF_WHOLE_RUNS = {"--gate": False, "--baseline": True, "--history": True, "--history-keep": True}
+"""{option: whether it has a value}: a part of a run is no gate, is not compared, and is not a night of the history."""
 _COLOURS = {
     Status.PASS: {"green": True},
     Status.FAIL: {"red": True, "bold": True},
@@ -121,12 +123,25 @@ def _print_requirement(terminal: Terminal, result: RequirementResult) -> None:
 def again_command(failed: Sequence[str], options: Sequence[str]) -> str:
     """The command that runs these failed tests again: their functions, or the folders of these when they are many.
 
-    `options`: the run's own; `--gate` is left out, which goes with whole folders only.
+    `options`: the run's own; those of whole runs are left out (OF_WHOLE_RUNS).
     """
     functions = list(dict.fromkeys(nodeid.partition("[")[0] for nodeid in failed))
     folders = list(dict.fromkeys(nodeid.partition("::")[0].rpartition("/")[0] for nodeid in functions))
     chosen = functions if len(functions) <= MOST_AGAIN else folders
-    return shlex.join(["./run", *chosen, *(option for option in options if option != "--gate")])
+    return shlex.join(["./run", *chosen, *_of_any_run(options)])
+
+
+def _of_any_run(options: Sequence[str]) -> list[str]:
+    """The options without those of whole runs and their values."""
+    kept: list[str] = []
+    words = iter(options)
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in OF_WHOLE_RUNS:
+            kept.append(word)
+        elif OF_WHOLE_RUNS[name] and not value:
+            next(words, None)
+    return kept
 
 
 def print_verdict(terminal: Terminal, verdict: Verdict, notes: Sequence[str], page: Path, folder: Path) -> None:

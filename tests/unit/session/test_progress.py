@@ -26,6 +26,13 @@ def test_nothing_is_shown_of_what_is_quick() -> None:
     assert clock.line(100.0 + PATIENCE_S) == "no_nat: test_every_port[a], 2 s (0 of 170 tests)"
 
 
+def test_without_a_total_only_what_has_ended_is_told() -> None:
+    """The process that distributes tests to workers of xdist collects none itself."""
+    clock = Clock()
+    clock.start(TEST, 10.0)
+    assert clock.line(13.0) == "no_nat: test_every_port[a], 3 s (0 tests have ended)"
+
+
 def test_of_several_tests_the_longest_is_shown_until_it_ends() -> None:
     clock = Clock(2)
     clock.start("suites/dns/test_a.py::test_a", 10.0)
