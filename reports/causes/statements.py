@@ -63,7 +63,7 @@ _EDGE = re.compile(r"\S+->\S+")
 
 
 def accuse(lines: Sequence[str], names: Names, *, two_sided: bool = False) -> Accusation:
-    """Whom the lines of a reason accuse; `two_sided`: they are about two parties, and who comes first does not matter."""
+    """Whom the lines of a reason accuse; `two_sided`: they are about two parties, whichever of them comes first."""
     told = [line.strip() for line in lines if names.mentions(line)]
     if not told:
         return Accusation(line=lines[0].strip() if lines else "")

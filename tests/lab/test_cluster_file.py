@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +143,18 @@ def assert_unusable(code: int, text: str, said: str) -> None:
     assert len([line for line in text.splitlines() if re.search(said, line)]) == 1, text
 
 
+def attached_to(result: dict[str, Any]) -> Iterator[str]:
+    """Names of what is attached to a result of Allure's, or to a step of it."""
+    yield from (attachment["name"] for attachment in result.get("attachments", ()))
+    for step in result.get("steps", ()):
+        yield from attached_to(step)
+
+
 def test_a_test_that_passes_has_no_diagnosis(kept: Place) -> None:
     """A diagnosis takes seconds, so only tests that fail have one."""
     done = kept.pytest("suites/path/test_packets.py", "--lab", "lab")
     results = [json.loads(file.read_text()) for file in (kept.out / "latest" / "allure-results").glob("*-result.json")]
-    attached = {attachment["name"] for result in results for attachment in result.get("attachments", ())}
+    attached = {name for result in results for name in attached_to(result)}
     assert done.returncode == 0, done.stdout
     assert {"probes", "packets judged"} <= attached
     assert not [name for name in attached if name.startswith(("state of", "trail", "second look"))]

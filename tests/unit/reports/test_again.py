@@ -19,7 +19,7 @@ FAILED = ["suites/no_nat/test_ports.py::test_every_port[a]", "suites/no_nat/test
     ],
 )
 def test_what_makes_a_whole_run_is_left_out(options: list[str], kept: str) -> None:
-    """A part of a run is no gate, and no night of the history."""
+    """A part of a run is not a gate, and not a night of the history."""
     assert again_command(FAILED, options) == f"./run suites/no_nat/test_ports.py::test_every_port{kept}"
 
 
