@@ -145,6 +145,8 @@ def _node_of(group: Group, draft: Draft, names: Names) -> tuple[str, str]:
     place = group.place
     if group.scope.kind == "via":
         return group.scope.value, ""
+    if inside := _lost_inside(group, names):
+        return inside, ""
     if place.kind == "way":
         return place.names[1], place.names[0]
     if place.kind == "between":
@@ -157,6 +159,15 @@ def _node_of(group: Group, draft: Draft, names: Names) -> tuple[str, str]:
     if place.names:
         return place.names[0].partition("/")[0], ""
     return _node_between(draft, names), ""
+
+
+def _lost_inside(group: Group, names: Names) -> str:
+    """The node within which nearly all packets were lost between two interfaces; empty when there is no such one."""
+    clues = [one.edge.clue for one in group.failed if one.edge.clue.last and one.edge.clue.missed]
+    spots = [{node for node, _ in names.mentions(f"{clue.last}, {clue.missed}")} for clue in clues]
+    counts = Counter(next(iter(nodes)) for nodes in spots if len(nodes) == 1)
+    node, count = counts.most_common(1)[0] if counts else ("", 0)
+    return node if count >= ALONE * max(1, len(spots)) else ""
 
 
 def _node_between(draft: Draft, names: Names) -> str:

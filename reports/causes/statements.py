@@ -42,6 +42,10 @@ class Names:
         """(node, container or empty) of each mention, in their order."""
         return [(found[1], f"{found[1]}{found[2]}" if found[2] else "") for found in self._mention.finditer(text)]
 
+    def shape(self, line: str) -> str:
+        """What a line says, whoever it is about: its beginning up to the first colon, without names."""
+        return self._mention.sub("*", line).partition(":")[0]
+
     def odd_one(self, line: str) -> tuple[str, str] | None:
         """(node, what is said of it) of a line that reports at least three nodes, where one differs from the others.
 
@@ -76,6 +80,7 @@ def accuse(lines: Sequence[str], names: Names, *, two_sided: bool = False) -> Ac
         return Accusation(nodes.pop(), line=told[0])
     start = _common_start(told)
     shown = [line[start:] if names.mentions(line[start:]) else line for line in told]
+    shown = [line for line in shown if names.shape(line) == names.shape(shown[0])]  # what is told first, of everybody
     mentions = [names.mentions(line) for line in shown]
     firsts = Counter(node for (node, _), *_ in mentions)
     node, count = firsts.most_common(1)[0]

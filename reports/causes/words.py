@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from reports.edges import Findings
+from reports.edges import DELIVERED, Findings
 
 from .covering import Group
 from .drafting import Draft
@@ -67,7 +67,7 @@ def put_into_words(draft: Draft, findings: Findings) -> Cause:
         what=_what(lead) if lead else str(draft.family),
         how=str(lead.trouble) if lead else "",
         hop=draft.changed or draft.last,
-        rule=draft.rule or _entry(draft),
+        rule=draft.rule or next((other.rule for other in draft.absorbed if other.rule), "") or _entry(draft),
         requirements=tuple(requirements),
         tests=tuple(test.result.nodeid for test in failed),
         unproved=len(tests) - len(failed),
@@ -79,7 +79,7 @@ def put_into_words(draft: Draft, findings: Findings) -> Cause:
 
 
 def _group_text(draft: Draft, lead: Group) -> str:
-    what, where = _what(lead), _place(lead.place, draft.node if draft.rule else "")
+    what, where = _what(lead), _way(lead, draft.node if draft.rule else "")
     changes = _changes(lead)
     rule = f", by `{_cut(draft.rule, LONGEST_RULE)}`" if draft.rule else ""
     if draft.rule:
@@ -107,15 +107,30 @@ def _group_text(draft: Draft, lead: Group) -> str:
 
 def _statement_text(draft: Draft) -> str:
     line = _cut(_lines(draft)[0], LONGEST_LINE)
-    groups = [group for other in draft.absorbed for group in other.groups]
-    if not groups:
+    other = next((other for other in draft.absorbed if other.groups), None)
+    if other is None:
         return line
-    first = groups[0]
-    return f"{line}; so {_what(first)} {_place(first.place)} {PASSIVE[first.trouble]}"
+    first = other.groups[0]
+    rule = f", by `{_cut(other.rule, LONGEST_RULE)}`" if other.rule and other.rule not in line else ""
+    return f"{line}; so {_what(first)} {_way(first)} {PASSIVE[first.trouble]}{rule}"
 
 
 def _lines(draft: Draft) -> list[str]:
     return [statement.accusation.line for statement in draft.statements]
+
+
+def _way(group: Group, subject: str = "") -> str:
+    """The place of a group; with its direction where probes of one direction alone show that the other works."""
+    failed = {(one.source.node, one.destination.node) for one in group.failed if _one_way(one)}
+    passed = {(one.source.node, one.destination.node) for one in group.passed if _one_way(one)}
+    if group.place.kind == "between" and len(failed) == 1 and passed == {(there, here) for here, there in failed}:
+        here, there = failed.pop()
+        return f"from {here} to {there} (the other way works)"
+    return _place(group.place, subject)
+
+
+def _one_way(one: Observation) -> bool:
+    return one.edge.expected == DELIVERED and one.sent.kind in ("frame", "stream")
 
 
 def _place(place: Place, subject: str = "") -> str:
@@ -128,6 +143,9 @@ def _place(place: Place, subject: str = "") -> str:
 def _what(group: Group) -> str:
     if group.scope != ANY:
         return _scope(group)
+    kinds = {(one.sent.transport, one.sent.port, one.sent.kind) for one in group.failed}
+    if len(kinds) == 1 and (only := group.failed[0].sent).port:
+        return f"{only.transport} {only.port}"
     transports = {one.sent.transport for one in group.failed}
     if transports >= set(_TRANSPORTS):
         return "packets"
