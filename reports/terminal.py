@@ -23,7 +23,7 @@ MOST_CAUSES, MOST_UNEXPLAINED, MOST_LINES, MOST_AGAIN = 5, 5, 40, 6
 LONGEST = 160
 """Characters of a requirement's reason."""
 OF_WHOLE_RUNS = {"--gate": False, "--baseline": True, "--history": True, "--history-keep": True}
-"""{option: whether it has a value}: a part of a run is not a gate, is not compared, and is not a night of the history."""
+"""{option: whether it has a value}: a part of a run is not a gate, nor compared, nor a night of the history."""
 _COLOURS = {
     Status.PASS: {"green": True},
     Status.FAIL: {"red": True, "bold": True},
