@@ -20,7 +20,7 @@ SLOWEST = 10
 """Tests that are listed with `-v`."""
 MOST_CAUSES, MOST_UNEXPLAINED, MOST_LINES, MOST_AGAIN = 5, 5, 40, 6
 """Causes, failed tests that none explains, requirements, and tests to be run again that are printed."""
-LONGEST = 160
+LONGEST = 120
 """Characters of a requirement's reason."""
 OF_WHOLE_RUNS = {"--gate": False, "--baseline": True, "--history": True, "--history-keep": True}
 """{option: whether it has a value}: a part of a run is not a gate, nor compared, nor a night of the history."""
@@ -104,6 +104,8 @@ def _print_requirements(terminal: Terminal, report: Report, *, verbose: bool) ->
         return
     terminal.section(f"{name_and_version(report.document)}: requirements", sep="-")
     suite = ""
+    idle = [] if verbose else [result for result in shown if not result.planned]
+    shown = [result for result in shown if result not in idle]
     for result in shown if verbose else shown[:MOST_LINES]:
         if verbose and result.requirement.suite != suite:
             suite = result.requirement.suite
@@ -111,6 +113,9 @@ def _print_requirements(terminal: Terminal, report: Report, *, verbose: bool) ->
         _print_requirement(terminal, result)
     if not verbose and len(shown) > MOST_LINES:
         terminal.write_line(f"and {len(shown) - MOST_LINES} more requirements, all in the report")
+    for reason in dict.fromkeys(result.reason for result in idle):
+        names = ", ".join(result.requirement.id for result in idle if result.reason == reason)
+        terminal.write_line(f"  ? not proved, {reason}: {names}")
 
 
 def _print_requirement(terminal: Terminal, result: RequirementResult) -> None:

@@ -40,6 +40,8 @@ def _follows(cause: Draft, other: Draft) -> bool:
     """Whether the other draft can be a consequence of the cause."""
     if cause.rule and cause.rule == other.rule:
         return True
+    if cause.groups and other.groups and cause.last and (cause.last, cause.missed) == (other.last, other.missed):
+        return explains(cause.family, other.family)
     if not other.accuses:
         return any(cause.node in statement.mentioned for statement in other.statements) or not cause.node
     if not explains(cause.family, other.family):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -58,11 +57,11 @@ def observe(findings: Findings, ends: Ends) -> Iterator[Observation]:
 
 
 def _usual_routers(test: JudgedTest) -> int | None:
-    """How many routers most edges of a failed test have; None where none of its edges tells a reason by itself."""
+    """The fewest routers of a failed test's edges, where they differ and no edge is in trouble otherwise; else None."""
     if test.result.outcome != "failed" or any(edge.holds is False for edge in test.edges):
         return None
-    counts = Counter(edge.clue.routers for edge in test.edges)
-    return counts.most_common(1)[0][0] if len(counts) > 1 else None
+    counts = {edge.clue.routers for edge in test.edges}
+    return min(counts) if len(counts) > 1 else None
 
 
 def _trouble(edge: JudgedEdge, test: JudgedTest, usual_routers: int | None) -> Trouble | None:

@@ -185,8 +185,8 @@ SCOPE_COSTS = {"any": 0, "transport": 1, "port": 2, "own port": 2, "big": 1, "ki
 SCOPE_WORDS = {
     "any": "packets of every kind",
     "transport": "{}",
-    "port": "{}",
-    "own port": "what comes from {}",
+    "port": "packets to {}",
+    "own port": "packets from {}",
     "big": "big packets",
     "kind": "{}",
     "via": "packets that {} is asked to route",

@@ -145,7 +145,7 @@ def _what(group: Group) -> str:
         return _scope(group)
     kinds = {(one.sent.transport, one.sent.port, one.sent.kind) for one in group.failed}
     if len(kinds) == 1 and (only := group.failed[0].sent).port:
-        return f"{only.transport} {only.port}"
+        return f"packets to {only.transport} {only.port}"
     transports = {one.sent.transport for one in group.failed}
     if transports >= set(_TRANSPORTS):
         return "packets"
@@ -184,8 +184,7 @@ def _evidence(draft: Draft, groups: Sequence[Group]) -> list[str]:
     lines = []
     for group in groups[:3]:
         example = _example(group)
-        share = f"{_edges(len(group.failed))} {PASSIVE[group.trouble]}"
-        lines.append(f"{share}, {group.scope} {group.place}; such as {example}")
+        lines.append(f"{_edges(len(group.failed))} {group.trouble}: {group.scope} {group.place}; such as {example}")
     for other in (draft, *draft.absorbed):
         lines += [f"{one.requirement}: {_cut(one.accusation.line, LONGEST_LINE)}" for one in other.statements[:2]]
     return list(dict.fromkeys(lines))[:6]

@@ -97,7 +97,7 @@ def test_one_port_of_a_sweep_is_told_from_all_others() -> None:
     sweep = [edge(*pair, "tcp some of the sweep") for pair in neighbours()]
     bad = [edge(*pair, "tcp 5432", "lost") for pair in neighbours() if pair[0][:2] == "u1" and pair[1][:2] == "u2"]
     (cause,) = causes(judged("NET-5", [*sweep, *bad]))
-    assert cause.what == "tcp 5432" and cause.place == "from u1 to u2"
+    assert cause.what == "packets to tcp 5432" and cause.place == "from u1 to u2"
 
 
 def test_a_leak_is_blamed_on_the_rule_that_joins_two_bridges() -> None:
@@ -113,7 +113,7 @@ def test_a_leak_is_blamed_on_the_rule_that_joins_two_bridges() -> None:
     ]  # fmt: skip
     (cause,) = causes(judged("ISO-1", edges))
     assert (cause.node, cause.how) == ("u2", "leaked") and "DOCKER-USER" in cause.rule
-    assert cause.text.startswith("u2 lets tcp 443 pass from it")
+    assert cause.text.startswith("u2 lets packets to tcp 443 pass from it")
 
 
 def test_a_setting_explains_the_packets_and_names_of_its_node() -> None:
