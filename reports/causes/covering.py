@@ -15,8 +15,8 @@ from math import log
 from .observing import Observation, Trouble
 from .sent import End, Place, Scope, Sent, places, scopes
 
-PRICE = 2.0
-"""What a candidate has to explain more for each step of being more special: a likelihood ratio of e², about 7."""
+PRICE = 1.5
+"""What a candidate has to explain more for each step of being more special: a likelihood ratio of e to that, 4.5."""
 MOST_GROUPS = 6
 """Groups of one trouble; what is left then is unexplained."""
 
