@@ -63,14 +63,18 @@ def test_a_cluster_file_gives_the_verdict_of_the_lab(kept: Place, cluster_file: 
 
 
 def _assert_page_tells(page: Path, document: dict[str, Any]) -> None:
-    """The page that Allure's generator made shows the verdict and every requirement above the tests."""
+    """The page that Allure's generator made begins with the verdict and every requirement; the tests come behind."""
     text = page.read_text(encoding="utf-8")
-    head = text[text.index("<body") :].partition("</table></div>")[0]
+    head, _, tests = text[text.index("<main") :].partition("</main>")
     flatnet = document["flatnet"]
-    assert f"<b>Flatnet {flatnet['version']} ({flatnet['revision']}): {document['verdict']} (" in head
-    assert "allure" in text.partition("</table></div>")[2]
-    rows = {name for name, entry in document["requirements"].items() if f">{name}<td>{entry['level']}" in head}
-    assert rows == set(document["requirements"])
+    assert f">Flatnet {flatnet['version']} ({flatnet['revision']}): {document['verdict']} (" in head
+    assert "allure" in tests
+    shown = {
+        name
+        for name, entry in document["requirements"].items()
+        if f'<details class="req {entry["status"]}" id="{name}">' in head
+    }
+    assert shown == set(document["requirements"])
 
 
 def test_a_run_that_cannot_begin_ends_in_one_line(kept: Place) -> None:
