@@ -13,10 +13,6 @@ LED, LEADERLESS = 0, 3
 """Exit statuses of the question for a leader; 1 is Python's own, for an exception."""
 
 
-def _but(*requirements: str) -> tuple[str, ...]:
-    return tuple(name for name in NAMES if name not in requirements)
-
-
 def _until_leader_is(site: Site, wanted: int, failure: str) -> str:
     """A script that ends when the question for Consul's leader has the wanted exit status; fails with a line if not.
 
