@@ -5,10 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import consul
 import pytest
+import requests
 
 from fixtures.control_plane.observation import NO_CONSENSUS, Consensus
-from fixtures.control_plane.registry import AgentRefused, Registry
+from fixtures.control_plane.registry import AgentRefused, NoLeader, Registry
+from lab.errors import HarnessError
 from reports.plugin import classify
 
 WELL = Consensus(frozenset({"u1", "u2", "u3"}), frozenset({"u1"}))
@@ -62,3 +65,57 @@ def test_no_server_is_stopped_where_another_one_is_not_well(ran: list[str], seen
 
 def test_an_agent_that_does_not_run_is_no_error_of_the_instrument() -> None:
     assert classify(AgentRefused("node u2: Consul does not run")) == "not-proved"
+
+
+def leader_known(leader: str | Exception) -> Any:
+    """A registry whose agents, when they are asked who leads, answer this."""
+
+    def ask() -> str:
+        if isinstance(leader, Exception):
+            raise leader
+        return leader
+
+    made: Any = Registry.__new__(Registry)
+    made.client = lambda *_: SimpleNamespace(status=SimpleNamespace(leader=ask))
+    return made
+
+
+def outcome(made: Any, error: Exception) -> HarnessError:
+    """What a call raises when the client raises `error`."""
+
+    def fail(_: Any) -> None:
+        raise error
+
+    with pytest.raises(HarnessError) as raised:
+        made.call(Server("u2", []), fail)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("leader", "error"),
+    [
+        ("10.77.0.1:8300", consul.ConsulException("500 No cluster leader")),
+        ("", requests.ReadTimeout("no answer in time")),
+    ],
+    ids=["it says so", "it is held, and no server leads"],
+)
+def test_a_registry_without_a_leader_is_no_error_of_the_instrument(leader: str, error: Exception) -> None:
+    raised = outcome(leader_known(leader), error)
+    assert isinstance(raised, NoLeader)
+    assert classify(raised) == "not-proved"
+    assert str(raised) == f"node u2: Consul has no leader (see CP-2): {error}"
+
+
+@pytest.mark.parametrize(
+    ("leader", "error"),
+    [
+        ("10.77.0.1:8300", requests.ReadTimeout("no answer in time")),
+        (requests.ReadTimeout("no answer in time"), requests.ReadTimeout("no answer in time")),
+        ("", consul.ConsulException("500 rpc error")),
+    ],
+    ids=["slow, with a leader", "it does not say who leads", "another error"],
+)
+def test_any_other_failure_of_a_call_is_an_error(leader: str | Exception, error: Exception) -> None:
+    raised = outcome(leader_known(leader), error)
+    assert classify(raised) == "error"
+    assert str(raised) == f"node u2: Consul: {error}"
