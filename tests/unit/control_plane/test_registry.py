@@ -92,30 +92,21 @@ def outcome(made: Any, error: Exception) -> HarnessError:
 
 
 @pytest.mark.parametrize(
-    ("leader", "error"),
-    [
-        ("10.77.0.1:8300", consul.ConsulException("500 No cluster leader")),
-        ("", requests.ReadTimeout("no answer in time")),
-    ],
-    ids=["it says so", "it is held, and no server leads"],
+    "error",
+    [consul.ConsulException("500 No cluster leader"), requests.ReadTimeout("no answer in time")],
+    ids=["it says so", "it is held"],
 )
-def test_a_registry_without_a_leader_is_no_error_of_the_instrument(leader: str, error: Exception) -> None:
-    raised = outcome(leader_known(leader), error)
+def test_a_registry_without_a_leader_is_no_error_of_the_instrument(error: Exception) -> None:
+    raised = outcome(leader_known(""), error)
     assert isinstance(raised, NoLeader)
     assert classify(raised) == "not-proved"
     assert str(raised) == f"node u2: Consul has no leader (see CP-2): {error}"
 
 
 @pytest.mark.parametrize(
-    ("leader", "error"),
-    [
-        ("10.77.0.1:8300", requests.ReadTimeout("no answer in time")),
-        (requests.ReadTimeout("no answer in time"), requests.ReadTimeout("no answer in time")),
-        ("", consul.ConsulException("500 rpc error")),
-    ],
-    ids=["slow, with a leader", "it does not say who leads", "another error"],
+    "leader", ["10.77.0.1:8300", requests.ReadTimeout("no answer in time")], ids=["there is one", "it does not say"]
 )
-def test_any_other_failure_of_a_call_is_an_error(leader: str | Exception, error: Exception) -> None:
-    raised = outcome(leader_known(leader), error)
+def test_any_other_failure_of_a_call_is_an_error(leader: str | Exception) -> None:
+    raised = outcome(leader_known(leader), requests.ReadTimeout("no answer in time"))
     assert classify(raised) == "error"
-    assert str(raised) == f"node u2: Consul: {error}"
+    assert str(raised) == "node u2: Consul: no answer in time"
