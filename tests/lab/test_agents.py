@@ -129,7 +129,7 @@ def test_an_agent_that_stands_still_is_an_error(bench: Bench) -> None:
 
 
 def test_an_idle_agent_lets_the_namespace_of_a_removed_container_go(bench: Bench) -> None:
-    """Where a container's interface ends with its namespace only, its address would be answered for ever."""
+    """Where a container's interface ends with its namespace only, its address would go on being answered."""
     node = bench.nodes["n2"]
     others = {_netns(node), _netns(os.getpid())}
     with subprocess.Popen(["nsenter", "-t", str(node), "-n", "unshare", "--net", "sleep", "600"]) as container:
