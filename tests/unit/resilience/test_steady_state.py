@@ -9,6 +9,7 @@ from typing import Any
 from fixtures.probes.mesh import Mesh
 from fixtures.resilience.deviations import SteadyState
 from fixtures.resilience.steady_state import SteadyStates
+from lab.access.http import PermissionDenied
 from lab.errors import HarnessError
 from reports.edges import JudgedEdge
 from reports.model import Outcome
@@ -52,6 +53,43 @@ def test_edges_that_held_before_are_handed_over_as_they_are_now() -> None:
         ("u2/a3", "u1/a1", False),
     ]
     assert sorted(noted.parties) == ["u1/a1", "u2/a3"]
+
+
+class Agent:
+    """A Consul agent that notes whom it is told to join."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.agent, self.joined, self._error = self, list[str](), error
+
+    def members(self) -> list[dict[str, Any]]:
+        names = ("u1", "u2", "u3", "client-of-another-datacenter")
+        return [{"Name": name, "Addr": f"10.77.0.{number}", "Port": 8301} for number, name in enumerate(names, 1)]
+
+    def join(self, address: str) -> bool:
+        if self._error is not None:
+            raise self._error
+        self.joined.append(address)
+        return True
+
+
+def rejoin(agent: Agent) -> str:
+    states = steady_states(Noted())
+    registry = SimpleNamespace(client=lambda _: agent)
+    given: Any = states
+    given._names = (registry, None, None)
+    given._cluster = SimpleNamespace(nodes=dict.fromkeys(("u1", "u2", "u3")))
+    node: Any = SimpleNamespace(name="u3")
+    return states.rejoin(node)
+
+
+def test_a_node_that_was_cut_off_joins_the_others_again() -> None:
+    agent = Agent()
+    assert rejoin(agent) == "; Consul joins u1, u2"
+    assert agent.joined == ["10.77.0.1:8301", "10.77.0.2:8301"]
+
+
+def test_without_the_right_to_join_serf_finds_the_members() -> None:
+    assert rejoin(Agent(PermissionDenied("403"))) == "; Consul looks for its members by itself: 403"
 
 
 def test_nothing_is_handed_over_of_what_could_not_be_seen() -> None:
