@@ -10,6 +10,7 @@ what is only a name: empty cgroups and the run directory.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -104,6 +105,8 @@ class Supervisor:
         self.nodes: dict[str, dict[str, int]] = {}
         self.places: dict[str, int] = {}
         self.finished = False
+        self.held: list[int] = []
+        """Open files by whose locks nobody removes the root file systems of this lab (lab.embedded.roots)."""
 
     def run(self) -> int:
         unshare(CLONE_NEWNS)  # mounts from here on end with this process, not with the launcher
@@ -162,6 +165,8 @@ class Supervisor:
         started = []
         for name in names:
             entry = self._entry(name)
+            if entry["root"] is not None:
+                self._hold_root(Path(entry["root"]))
             started.append((name, entry, *self._fork_node(entry)))
         for name, entry, pids, go in started:
             self.nodes[name] = pids
@@ -174,6 +179,11 @@ class Supervisor:
                 raise
             finally:
                 os.close(go)
+
+    def _hold_root(self, tree: Path) -> None:
+        descriptor = os.open(tree.parent / "root.json", os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        self.held.append(descriptor)
 
     def _end_node(self, name: str) -> None:
         """Kill a node, and return when the kernel has ended the whole of it."""
@@ -189,8 +199,8 @@ class Supervisor:
         if left := sorted(ports & there):
             _ip([f"link delete {port}" for port in left])
 
-    def _entry(self, name: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = next(item for item in self.plan["nodes"] if item["name"] == name)
+    def _entry(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(item for item in self.plan["nodes"] if item["name"] == name)
         return found
 
     def _fork_node(self, entry: Mapping[str, Any]) -> tuple[dict[str, int], int]:
@@ -258,6 +268,7 @@ class Supervisor:
             "manager": self.places["manager"],
             "desks": {name: pid for name, pid in self.places.items() if name != "manager"},
             "nodes": {name: pids["outer"] for name, pids in self.nodes.items()},
+            "roots": {entry["name"]: entry["root"] for entry in self.plan["nodes"]},
         }
         draft = self.state / "state.json.draft"
         draft.write_text(json.dumps(facts))
@@ -297,6 +308,8 @@ class Supervisor:
             if name in self.nodes:
                 return {"error": f"node {name!r} is running already"}
             self._unplug(name)  # what an earlier attempt left
+            if "root" in request:
+                self._entry(name)["root"] = request["root"] or None
             self._start([name])
             self._publish()
             return {"ok": True, "pid": self.nodes[name]["outer"]}

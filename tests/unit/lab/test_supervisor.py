@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -62,7 +63,7 @@ class Lab(Supervisor):
 
 @pytest.fixture
 def lab(tmp_path: Path, ip: Ip) -> Iterator[Lab]:
-    made = Lab({"name": "x", "nodes": [{"name": "u1", "cables": CABLES}]}, tmp_path, 0)
+    made = Lab({"name": "x", "nodes": [{"name": "u1", "cables": CABLES, "root": None}]}, tmp_path, 0)
     made.places = {"manager": os.getpid()}
     made._start(["u1"])
     yield made
@@ -141,3 +142,47 @@ def test_whatever_iproute2_does_it_is_one_error(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(IpFailed, match=f"^ip link set lo up: .*{why}"):
         _ip(["link set lo up"])
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root file system in the cache."""
+    folder = tmp_path / "roots" / "trixie-00000000"
+    (folder / "tree").mkdir(parents=True)
+    (folder / "root.json").touch()
+    return folder / "tree"
+
+
+def power_on(lab: Lab, root: str) -> dict[str, Any]:
+    return ask(lab, json.dumps({"op": "power-on", "node": "u1", "root": root}))
+
+
+def roots_told(lab: Lab) -> Any:
+    return json.loads((lab.state / "state.json").read_text())["roots"]
+
+
+def test_a_node_is_started_with_another_root_and_with_the_machines_again(lab: Lab, root: Path) -> None:
+    request(lab, "power-off")
+    assert power_on(lab, str(root))["ok"] and roots_told(lab) == {"u1": str(root)}
+    request(lab, "power-off")
+    assert request(lab, "power-on")["ok"] and roots_told(lab) == {"u1": str(root)}, "a reboot changes nothing"
+    request(lab, "power-off")
+    assert power_on(lab, "")["ok"] and roots_told(lab) == {"u1": None}
+
+
+def test_a_root_that_a_node_has_had_is_locked_as_long_as_the_lab_lives(lab: Lab, root: Path) -> None:
+    request(lab, "power-off")
+    power_on(lab, str(root))
+    with (root.parent / "root.json").open() as facts:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for descriptor in lab.held:
+            os.close(descriptor)
+        fcntl.flock(facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_root_that_was_removed_meanwhile_is_an_error_and_the_node_stays_off(lab: Lab, root: Path) -> None:
+    request(lab, "power-off")
+    (root.parent / "root.json").unlink()
+    assert "root.json" in power_on(lab, str(root))["error"]
+    assert not lab.nodes
