@@ -162,7 +162,7 @@ def attach(name: str, *, owner: Owner | None = None) -> RunningLab:
         manager=facts["manager"],
         desks=facts["desks"],
         nodes=facts["nodes"],
-        roots=facts["roots"],
+        roots=facts.get("roots", {}),  # a lab of an earlier version has none
         owner=owner,
     )
 

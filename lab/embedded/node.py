@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -65,16 +65,21 @@ def become_node(entry: Mapping[str, Any], state: Path, trees: tuple[cgroups.Hier
 
 def _mounts(entry: Mapping[str, Any], state: Path, trees: tuple[cgroups.Hierarchy, ...]) -> None:
     mount("none", "/", "", MS_REC | MS_PRIVATE)
-    held = {place: os.open(place, os.O_PATH) for place in (state, state / DISK_FOLDER)}
+    shared = [*entry["borrowed"], *(["/lib/modules"] if os.path.isdir("/lib/modules") else [])]
+    held = {str(place): os.open(place, os.O_PATH) for place in (state, state / DISK_FOLDER, *shared)}
     tree: str | None = entry["root"]
-    base = "" if tree is None else _own_root(tree, state / DISK_FOLDER, entry["borrowed"])
+    base = "" if tree is None else _own_root(tree, state / DISK_FOLDER)
     mount("tmpfs", f"{base}/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     for folder in ("flatnet", "sshd", "lock", "layers"):
         os.mkdir(f"{base}/run/{folder}")
     for place, target in ((state, "/run/flatnet"), (state / DISK_FOLDER, DISK)):
-        mount(f"/proc/self/fd/{held[place]}", f"{base}{target}", "", MS_BIND)
-        os.close(held[place])
+        mount(f"/proc/self/fd/{held[str(place)]}", f"{base}{target}", "", MS_BIND)
     mount("tmpfs", f"{base}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    for path in shared:
+        if not os.path.exists(f"{base}{path}"):
+            _show(held[path], f"{base}{path}")
+    for descriptor in held.values():
+        os.close(descriptor)
     if tree is None:
         _lay_over("/etc", "/etc", "/run/layers/etc")
     _lay_over(f"{tree or ''}/var", f"{base}/var", f"{base}{DISK}/var")
@@ -93,25 +98,26 @@ def _mounts(entry: Mapping[str, Any], state: Path, trees: tuple[cgroups.Hierarch
         pivot_root(base)
 
 
-def _own_root(tree: str, disk: Path, borrowed: Sequence[str]) -> str:
-    """Lay a fresh copy over the root file system `tree`, with the machine's devices and kernel modules; its place.
-
-    `borrowed`: what of the machine's files it has at the same places.
-    """
+def _own_root(tree: str, disk: Path) -> str:
+    """Lay a fresh copy over the root file system `tree`, with the machine's devices; where it is mounted."""
     boot = disk / "boot"
     shutil.rmtree(boot, ignore_errors=True)  # what was written before the node was off
     place = boot / "root"
     place.mkdir(parents=True)
     _lay_over(tree, str(place), f"{boot}/root-layer")
     mount("/dev", f"{place}/dev", "", MS_BIND | MS_REC)
-    for path in (*borrowed, *(["/lib/modules"] if os.path.isdir("/lib/modules") else [])):
-        target = f"{place}{path}"
-        os.makedirs(target if os.path.isdir(path) else os.path.dirname(target), exist_ok=True)
-        if not os.path.isdir(path):
-            os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o755))
-        mount(path, target, "", MS_BIND)
-        mount("none", target, "", MS_BIND | MS_REMOUNT | MS_RDONLY)
     return str(place)
+
+
+def _show(held: int, target: str) -> None:
+    """Mount read-only at `target` the folder or file of the machine of which `held` is a descriptor."""
+    if os.path.isdir(f"/proc/self/fd/{held}"):
+        os.makedirs(target)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o755))
+    mount(f"/proc/self/fd/{held}", target, "", MS_BIND)
+    mount("none", target, "", MS_BIND | MS_REMOUNT | MS_RDONLY)
 
 
 def _lay_over(lower: str, target: str, upper: str) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from ipaddress import IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,7 @@ def _machine(
     return {
         "name": name,
         "cables": [
-            {"interface": interface, "bridge": bridge, "address": address}
+            {"interface": interface, "bridge": bridge, "address": address, "mac": _mac(address)}
             for interface, (bridge, address) in cables.items()
         ],
         "init": ["runsvdir", "-P", "/etc/flatnet/service"],
@@ -100,6 +100,11 @@ def _machine(
         "root": None if tree is None else str(tree),
         "borrowed": borrowed(),
     }
+
+
+def _mac(address: str) -> str:
+    """The MAC of an interface, from its address such as 192.168.56.3/24; locally administered (IEEE 802)."""
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0xF1, *IPv4Interface(address).ip.packed))
 
 
 def _place(name: str, bridge: str, address: str, *routes: Mapping[str, str]) -> dict[str, Any]:

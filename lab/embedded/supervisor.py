@@ -172,7 +172,7 @@ class Supervisor:
             self.nodes[name] = pids
             try:
                 for cable in entry["cables"]:
-                    self._plug(name, pids["outer"], cable["bridge"], cable["interface"])
+                    self._plug(name, pids["outer"], cable["bridge"], cable["interface"], cable["mac"])
                 os.write(go, b"go")
             except (IpFailed, OSError):
                 self._end_node(name)
@@ -245,17 +245,19 @@ class Supervisor:
                     del self.nodes[name]
                     self._publish()
 
-    def _plug(self, name: str, pid: int, bridge: str, interface: str = "eth0") -> None:
+    def _plug(self, name: str, pid: int, bridge: str, interface: str = "eth0", mac: str | None = None) -> None:
         """A cable from a bridge of the switch to the network namespace of `pid` (as numbered outside).
 
+        A node keeps its `mac` when it is started again, as a machine keeps its card: its peers' neighbour tables hold.
         The namespace is given as a path below /proc, which here is still the machine's. A plain number means
         different processes to different releases of iproute2: to the kernel, one of the caller's PID namespace;
         to iproute2 since 6.12, which opens /proc/NUMBER/ns/net itself, one of the machine's.
         """
         port = port_of(name, bridge)
+        address = "" if mac is None else f"address {mac} "
         _ip(
             [
-                f"link add {port} type veth peer name {interface} netns /proc/{pid}/ns/net",
+                f"link add {port} type veth peer name {interface} {address}netns /proc/{pid}/ns/net",
                 f"link set {port} master {bridge} up",
             ]
         )

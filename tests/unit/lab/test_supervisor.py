@@ -18,7 +18,7 @@ from lab.embedded import supervisor
 from lab.embedded.supervisor import IpFailed, Supervisor, _ip
 from lab.underlay import port_of
 
-CABLES = [{"bridge": "underlay", "interface": "eth0"}]
+CABLES = [{"bridge": "underlay", "interface": "eth0", "mac": "02:f1:c0:a8:38:03"}]
 PORT = port_of("u1", "underlay")
 
 
@@ -28,6 +28,7 @@ class Ip:
     def __init__(self) -> None:
         self.fails = False
         self.ports: set[str] = {"lo"}
+        self.macs: list[str] = []
 
     def __call__(self, commands: list[str]) -> None:
         if self.fails:
@@ -37,6 +38,7 @@ class Ip:
                 self.ports.remove(words[2])
             elif words[:2] == ["link", "add"]:
                 self.ports.add(words[2])
+                self.macs.append(words[words.index("address") + 1])
 
     def listed(self) -> list[tuple[int, str]]:
         return list(enumerate(self.ports))
@@ -117,6 +119,12 @@ def test_a_node_that_cannot_be_plugged_in_is_ended_and_started_later(lab: Lab, i
     ip.ports.add(PORT)  # the kernel may keep it until the dead node's namespace is gone
     assert request(lab, "power-on")["ok"]
     assert running(lab.made[2]) and PORT in ip.ports
+
+
+def test_a_node_that_was_off_has_the_same_mac(lab: Lab, ip: Ip) -> None:
+    request(lab, "power-off")
+    request(lab, "power-on")
+    assert ip.macs == ["02:f1:c0:a8:38:03"] * 2
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "7", '{"op": "power-on", "node": "u9"}', '{"op": "dance"}', "\x00"])
