@@ -47,7 +47,7 @@ def _make(options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     root = roots.make(options.release, _tell, mirror=options.mirror)
     print(root)
-    print(f"{root.tree}: it took {root.seconds:.0f} s")
+    print(f"{root.tree}: made in {root.seconds:.0f} s")
 
 
 def _list(options: argparse.Namespace) -> None:

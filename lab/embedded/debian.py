@@ -98,8 +98,8 @@ def expired(source: Source, scratch: Path, now: datetime) -> datetime | None:
     place = scratch / f"{source.suite}.InRelease"
     done = _run([_HELPER, "-o", "APT::Sandbox::User=root", "download-file", source.index, str(place)])
     if done.returncode != 0:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1].removeprefix("E: ") if lines else f"exit status {done.returncode}"
+        words = done.stderr.split("\n")[0].removeprefix(f"E: Failed to fetch {source.index}").split()
+        reason = " ".join(words) or f"exit status {done.returncode}"
         raise NoDebian(
             f"{source.address} has no suite {source.suite}, or does not answer: {reason}; "
             "name a release that the mirror has, such as trixie, or another mirror (--mirror URL)"
