@@ -18,7 +18,7 @@ from .embedded.fetch import fetch
 from .embedded.kernel import examine_kernel
 from .embedded.plan import LabSpec
 from .embedded.preflight import NO_MMDEBSTRAP, NO_NOMAD, NO_SUDO, Finding, examine
-from .embedded.readiness import boot
+from .embedded.upgrade import power_on
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
 from .inquiries import add_commands as add_inquiries
@@ -249,10 +249,9 @@ def _sweep(options: argparse.Namespace) -> None:
 
 def _power(operation: str) -> object:
     def do(options: argparse.Namespace) -> None:
-        embedded.request(options.lab, op=operation, node=options.node)
         if operation == "power-on":
-            lab = embedded.attach(options.lab)
-            embedded.join(lab.inventory)
-            boot(lab.inventory, options.node)
+            power_on(embedded.attach(options.lab), options.node)
+        else:
+            embedded.request(options.lab, op=operation, node=options.node)
 
     return do

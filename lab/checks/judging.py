@@ -202,7 +202,7 @@ def _judge_mode(inventory: Inventory, where: str, network: Mapping[str, Any], ma
     if network.get("Driver") != "bridge":
         return []
     if mode == "isolated" and options.get("expose") == "bridge":
-        wrong = "its gateway mode is isolated, so its bridge is not to have an address"
+        wrong = "its gateway mode is isolated, in which Docker gives the bridge no address"
         return [problem(where, wrong, "make it with another, or declare another overlay.options.expose")]
     if mode == "nat" and major >= FIRST_PROTECTING_ENGINE and int(options.get("hops", 0)) > 0:
         wrong = (

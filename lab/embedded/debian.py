@@ -91,7 +91,7 @@ def acquire_settings(dump: str) -> str:
 
 
 def expired(source: Source, scratch: Path, now: datetime) -> datetime | None:
-    """When the suite's index at the mirror ceased to be valid; None when it is still valid.
+    """Until when the suite's index at the mirror was valid; None when it still is.
 
     `scratch`: a folder for the index. Raises NoDebian when the mirror does not have the suite, or does not answer.
     """

@@ -34,7 +34,7 @@ SERVICES = "/etc/flatnet/service"
 DISK_FOLDER = "disk"
 DISK = f"/run/flatnet/{DISK_FOLDER}"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""The machine's may name folders of the machine."""
+"""Where a node with a root file system of its own looks for programs."""
 
 
 def become_node(entry: Mapping[str, Any], state: Path, trees: tuple[cgroups.Hierarchy, ...], wait: int) -> NoReturn:
@@ -99,7 +99,10 @@ def _mounts(entry: Mapping[str, Any], state: Path, trees: tuple[cgroups.Hierarch
 
 
 def _own_root(tree: str, disk: Path) -> str:
-    """Lay a fresh copy over the root file system `tree`, with the machine's devices; where it is mounted."""
+    """Mount the root file system `tree` below an empty layer for what the node writes, with the machine's devices.
+
+    Returns where it is mounted.
+    """
     boot = disk / "boot"
     shutil.rmtree(boot, ignore_errors=True)  # what was written before the node was off
     place = boot / "root"
@@ -123,21 +126,22 @@ def _show(held: int, target: str) -> None:
 def _lay_over(lower: str, target: str, upper: str) -> None:
     """Mount an overlay: what is written at `target` goes to `upper`, and `lower` stays as it is.
 
-    The lower layer may be another than before; that allows none of these three features (the kernel's overlayfs.rst,
-    "Changes to underlying filesystems").
+    `lower` may be another than before, after an upgrade. That is why four features are off: with them the lower layer
+    must not change (the kernel's overlayfs.rst, "Changes to underlying filesystems").
     """
     for folder in (upper, f"{upper}.work"):
         os.makedirs(folder, exist_ok=True)
     held = [os.open(folder, os.O_PATH) for folder in (lower, upper, f"{upper}.work")]
     layers = zip(("lowerdir", "upperdir", "workdir"), held, strict=True)
     options = [f"{kind}=/proc/self/fd/{descriptor}" for kind, descriptor in layers]
-    mount("overlay", target, "overlay", 0, ",".join([*options, "index=off", "redirect_dir=off", "metacopy=off"]))
+    options += ["index=off", "redirect_dir=off", "metacopy=off", "xino=off"]
+    mount("overlay", target, "overlay", 0, ",".join(options))
     for descriptor in held:
         os.close(descriptor)
 
 
 def _link_run(base: str) -> None:
-    """/var/run has to be the private /run, whatever the userland has there."""
+    """Make /var/run a link to the private /run, whatever the userland has there."""
     place = f"{base}/var/run"
     if not os.path.islink(place):
         shutil.rmtree(place, ignore_errors=True)

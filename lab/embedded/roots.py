@@ -39,6 +39,8 @@ TOLD = ("docker.io", "containerd", "runc", "iptables", "nftables", "iproute2", "
 """Packages whose versions are told."""
 FACTS = "root.json"
 """What a root is made of; a lab that uses the root holds a shared lock on this file (flock(2))."""
+MARK = "_"
+"""Stands in the name of a folder that is being made or removed, and never in the name of a release."""
 _OF_THE_MACHINE = ("etc/hostname", "etc/resolv.conf", "etc/machine-id", "etc/ssh/ssh_host_*")
 """mmdebstrap copies the first two from this machine; the others have to differ between nodes."""
 Tell = Callable[[str], None]
@@ -109,9 +111,12 @@ def upstream(version: str) -> str:
 
 
 def all_roots() -> list[Root]:
-    """Every complete root in the cache, by release; of one release the current one last."""
-    folders = sorted(place().iterdir()) if place().is_dir() else []
-    roots = [_read(folder) for folder in folders if (folder / FACTS).is_file() and not folder.name.startswith(".")]
+    """Every complete root in the cache, by release; of one release the current one last.
+
+    Raises LabError when the facts of one cannot be read.
+    """
+    entries = sorted(place().iterdir()) if place().is_dir() else []
+    roots = [_read(entry) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     return sorted(roots, key=lambda root: (root.release, root.current, root.made))
 
 
@@ -140,9 +145,10 @@ def make(release: str, tell: Tell, *, mirror: str | None = None) -> Root:
     _require_makers()
     with _locked(release):
         _remove_drafts(release)
-        with contextlib.suppress(LabError):
-            return find(release)
-        draft = place() / f".{release}-{os.getpid()}"
+        there = [root for root in all_roots() if root.release == release and root.current]
+        if there:
+            return there[0]
+        draft = place() / f".{release}{MARK}{os.getpid()}"
         draft.mkdir()
         try:
             _fill(draft, release, tell, {"Debian": mirror} if mirror is not None else debian.mirrors())
@@ -247,20 +253,20 @@ def _locked(release: str) -> Iterator[None]:
 
 
 def _remove_drafts(release: str) -> None:
-    """Remove what a command that was killed left half made; whoever holds the lock knows that nobody works on it."""
-    for draft in place().glob(f".{release}-*"):
+    """Remove what a command that was killed left half made or half removed. The caller holds the release's lock."""
+    for draft in place().glob(f".{release}{MARK}*"):
         shutil.rmtree(draft)
 
 
 def _discard(root: Root) -> bool:
-    """Remove a root unless a lab uses it; whether it is gone. Its name goes first: nobody finds a part of it."""
+    """Remove a root unless a lab uses it; return whether it is gone. It is renamed first: nobody finds a part of it."""
     descriptor = os.open(root.folder / FACTS, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     else:
-        condemned = root.folder.with_name(f".{root.folder.name}-{os.getpid()}")
+        condemned = root.folder.with_name(f".{root.release}{MARK}{os.getpid()}-removed")
         root.folder.rename(condemned)
         shutil.rmtree(condemned)
         return True

@@ -105,8 +105,8 @@ class Supervisor:
         self.nodes: dict[str, dict[str, int]] = {}
         self.places: dict[str, int] = {}
         self.finished = False
-        self.held: list[int] = []
-        """Open files by whose locks nobody removes the root file systems of this lab (lab.embedded.roots)."""
+        self.held: dict[Path, int] = {}
+        """{root file system: an open file whose lock keeps others from removing it (lab.embedded.roots)}"""
 
     def run(self) -> int:
         unshare(CLONE_NEWNS)  # mounts from here on end with this process, not with the launcher
@@ -181,9 +181,12 @@ class Supervisor:
                 os.close(go)
 
     def _hold_root(self, tree: Path) -> None:
+        """Keep a root file system from being removed while this lab lives. Raises OSError."""
+        if tree in self.held:
+            return
         descriptor = os.open(tree.parent / "root.json", os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        self.held.append(descriptor)
+        self.held[tree] = descriptor
 
     def _end_node(self, name: str) -> None:
         """Kill a node, and return when the kernel has ended the whole of it."""
@@ -248,7 +251,8 @@ class Supervisor:
     def _plug(self, name: str, pid: int, bridge: str, interface: str = "eth0", mac: str | None = None) -> None:
         """A cable from a bridge of the switch to the network namespace of `pid` (as numbered outside).
 
-        A node keeps its `mac` when it is started again, as a machine keeps its card: its peers' neighbour tables hold.
+        A node keeps its `mac` when it is started again, as a machine keeps its card. With a new one, its peers could
+        send to the old one until they asked again (arp(7), base_reachable_time: 30 s).
         The namespace is given as a path below /proc, which here is still the machine's. A plain number means
         different processes to different releases of iproute2: to the kernel, one of the caller's PID namespace;
         to iproute2 since 6.12, which opens /proc/NUMBER/ns/net itself, one of the machine's.

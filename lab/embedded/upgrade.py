@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 from lab.access.cluster import ClusterAccess
 from lab.errors import HarnessError, LabError, UsageError
@@ -34,7 +35,6 @@ def upgrade(lab: lifecycle.RunningLab, name: str, release: str, progress: Progre
     UsageError, LabError before anything is stopped, and HarnessError naming what does not come back.
     """
     began = time.monotonic()
-    plan = json.loads((lab.state / "plan.json").read_text())
     if name not in (node.name for node in lab.inventory.nodes):
         named = ", ".join(node.name for node in lab.inventory.nodes)
         raise UsageError(f"lab {lab.name!r} has no node {name!r}; it has: {named}")
@@ -44,7 +44,6 @@ def upgrade(lab: lifecycle.RunningLab, name: str, release: str, progress: Progre
     refused = None if root is None else OVERLAYS[lab.inventory.overlay.name].refuses_engine(root.docker)
     if refused is not None:
         raise LabError(f"upgrade {name}: {refused}")
-    node = lab.inventory.node(name)
     overlay = adapter(lab.inventory)
     lifecycle.join(lab.inventory)
     cluster = ClusterAccess(lab.inventory)
@@ -58,13 +57,7 @@ def upgrade(lab: lifecycle.RunningLab, name: str, release: str, progress: Progre
         progress(f"{name}: its daemons have stopped", time.monotonic() - began)
         access.reset()
         lifecycle.request(lab.name, op="power-off", node=name)
-        write_services(
-            lab.state / "nodes" / name,
-            lab.inventory,
-            node,
-            Userland(None if root is None else root.tree),
-            others=plan["spec"]["foreign"],
-        )
+        _write_services(lab, name, None if root is None else root.tree)
         lifecycle.request(lab.name, op="power-on", node=name, root="" if root is None else str(root.tree))
         progress(f"{name}: started with the root file system {release}", time.monotonic() - began)
         boot(lab.inventory, name)
@@ -81,3 +74,22 @@ def upgrade(lab: lifecycle.RunningLab, name: str, release: str, progress: Progre
     except HarnessError as error:
         raise LabError(f"upgrade {name}: {error}") from None
     progress("Consul has a leader and all its voters", time.monotonic() - began)
+
+
+def power_on(lab: lifecycle.RunningLab, name: str) -> None:
+    """Start a node that is off with the root file system that it had, and wait until it is back.
+
+    The calling thread joins the lab's manager namespace. Raises LabError.
+    """
+    if name in lab.roots and name not in lab.nodes:  # an upgrade that was killed wrote those of another root
+        tree = lab.roots[name]
+        _write_services(lab, name, None if tree is None else Path(tree))
+    lifecycle.request(lab.name, op="power-on", node=name)
+    lifecycle.join(lab.inventory)
+    boot(lab.inventory, name)
+
+
+def _write_services(lab: lifecycle.RunningLab, name: str, tree: Path | None) -> None:
+    plan = json.loads((lab.state / "plan.json").read_text())
+    others: bool = plan["spec"]["foreign"]
+    write_services(lab.state / "nodes" / name, lab.inventory, lab.inventory.node(name), Userland(tree), others=others)

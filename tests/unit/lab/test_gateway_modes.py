@@ -30,7 +30,7 @@ DROPPED = (
             28,
             {"expose": "bridge"},
             [
-                "node u1: network office: its gateway mode is isolated, so its bridge is not to have an address; "
+                "node u1: network office: its gateway mode is isolated, in which Docker gives the bridge no address; "
                 "make it with another, or declare another overlay.options.expose"
             ],
         ),

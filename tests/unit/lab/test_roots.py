@@ -113,7 +113,7 @@ def test_a_root_from_another_list_of_packages_is_not_used(cached: Make) -> None:
 
 
 def test_a_root_that_was_half_made_is_not_used(cached: Make) -> None:
-    cached("trixie").rename(roots.place() / ".trixie-4711")
+    cached("trixie").rename(roots.place() / ".trixie_4711")
     with pytest.raises(LabError, match=r"^root file system trixie: is not made; run `python -m lab root make trixie`$"):
         roots.find("trixie")
     assert roots.all_roots() == []
@@ -123,6 +123,26 @@ def test_facts_that_cannot_be_read_are_one_line(cached: Make) -> None:
     (cached("trixie") / "root.json").write_text('{"release": "trixie"}')
     with pytest.raises(LabError, match=r"root\.json: KeyError: 'wanted'; remove the folder "):
         roots.find("trixie")
+
+
+def test_a_root_without_facts_is_one_line_and_not_made_over(cached: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(roots, "find_program", lambda name: f"/usr/bin/{name}")
+    (cached("trixie") / "root.json").unlink()
+    with pytest.raises(LabError, match=r"root\.json: FileNotFoundError: .*; remove the folder "):
+        roots.make("trixie", print, mirror="http://mirror.example/debian")
+
+
+def test_what_a_killed_command_left_is_removed_with_the_release_and_not_with_another(
+    cached: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    cached("trixie")
+    mine, others = roots.place() / ".trixie_4711", roots.place() / ".trixie-backports_4712"
+    for folder in (mine, others):
+        folder.mkdir()
+    roots.remove("trixie")
+    assert not mine.exists() and others.exists()
 
 
 def test_a_root_that_a_lab_uses_is_not_removed(cached: Make, monkeypatch: pytest.MonkeyPatch) -> None:

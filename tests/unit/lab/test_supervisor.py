@@ -184,7 +184,7 @@ def test_a_root_that_a_node_has_had_is_locked_as_long_as_the_lab_lives(lab: Lab,
     with (root.parent / "root.json").open() as facts:
         with pytest.raises(BlockingIOError):
             fcntl.flock(facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for descriptor in lab.held:
+        for descriptor in lab.held.values():
             os.close(descriptor)
         fcntl.flock(facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
