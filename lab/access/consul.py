@@ -35,6 +35,7 @@ RULES = (
     ("GET", "/v1/agent/members", "list the members of the cluster", NODE_READ),
     ("PUT", "/v1/agent/service/register", "register a service", SERVICE_WRITE),
     ("PUT", "/v1/agent/service/deregister/", "deregister a service", SERVICE_WRITE),
+    ("PUT", "/v1/agent/join/", "look for members again", 'agent_prefix "" { policy = "write" }'),
     ("PUT", "/v1/agent/check/", "set the state of a service's check", SERVICE_WRITE),
     ("GET", "/v1/catalog/nodes", "list the nodes of its catalog", NODE_READ),
     ("GET", "/v1/catalog/", "list the services of its catalog", f"{SERVICE_READ} {NODE_READ}"),

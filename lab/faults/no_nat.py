@@ -107,6 +107,11 @@ def _entries_kept(site: Site) -> list[Action]:
     return site.daemon("entries", "entries.py", site.overlay.tunnel(site.subnets[0]))
 
 
+def _ghosts(site: Site) -> list[Action]:
+    subnet = site.subnets[0]
+    return site.daemon("ghosts", "ghosts.py", str(site.overlay.network_of(subnet)), site.overlay.bridge(subnet))
+
+
 FAULTS = (
     Fault(
         "masquerade",
@@ -171,6 +176,15 @@ FAULTS = (
         may_fail=("NET-5",),
         blames=("{container}", "according to Docker"),
         blames_in=dict.fromkeys(("NET-1", "ISO-2"), ("{node}", "no answer to it")),
+    ),
+    Fault(
+        "removed-containers-answer",
+        "The interface of a container that was removed stays at the bridge, and its address goes on being answered.",
+        "https://github.com/weaveworks/weave/issues/2433",
+        _ghosts,
+        must_fail=("NET-4",),
+        may_fail=("NET-9",),
+        blames=("{node}", "still answered for", "ghost"),
     ),
     _loss("loss-half-percent", "One in 200", 5),
     _loss("loss-one-percent", "One in 100", 10),

@@ -219,6 +219,13 @@ class Overlay(ABC):
         """
         return True
 
+    def forwards_by_program(self, node: NodeAccess) -> bool:
+        """Whether a program on this node forwards packets between nodes, rather than its kernel.
+
+        The kernel does not count what such a program has no time for. Raises HarnessError when it cannot be told.
+        """
+        return False
+
     @abstractmethod
     def mtu(self, subnet: str) -> int | None:
         """MTU of a container's interface, bytes; None where nothing declares it."""

@@ -315,6 +315,10 @@ class Weave(Overlay):
             if peer.name != node.name
         )
 
+    def forwards_by_program(self, node: NodeAccess) -> bool:
+        """Whether the router itself forwards to a peer (sleeve), rather than the kernel for it (fast datapath)."""
+        return any(connection.medium.startswith("sleeve") for connection in connections(self.report(node)))
+
     def mtu(self, subnet: str) -> int:
         return int(self.option("mtu", FAST_MTU))
 

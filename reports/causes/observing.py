@@ -42,6 +42,8 @@ class Observation:
 
 TROUBLED = ("failed", "error", "not-proved")
 """Outcomes of tests that need an explanation."""
+COUNTING = "PATH-6"
+"""The requirement whose edges may pass only so many routers."""
 _FINE = (Outcome.ANSWERED, Outcome.DELIVERED)
 
 
@@ -57,8 +59,9 @@ def observe(findings: Findings, ends: Ends) -> Iterator[Observation]:
 
 
 def _usual_routers(test: JudgedTest) -> int | None:
-    """The fewest routers of a failed test's edges, where they differ and no edge is in trouble otherwise; else None."""
-    if test.result.outcome != "failed" or any(edge.holds is False for edge in test.edges):
+    """The fewest routers of the edges of a failed test that counts them (PATH-6), where they differ; else None."""
+    counting = COUNTING in test.result.requirements and test.result.outcome == "failed"
+    if not counting or any(edge.holds is False for edge in test.edges):
         return None
     counts = {edge.clue.routers for edge in test.edges}
     return min(counts) if len(counts) > 1 else None

@@ -3,6 +3,7 @@
 from fixtures.cluster.topology import Pair
 from fixtures.containers.fleet import Container
 from fixtures.no_nat.addresses import Addresses
+from fixtures.no_nat.departures import Departures
 from fixtures.probes.delivery import Transport
 from fixtures.probes.prober import Prober
 from fixtures.session.marks import requirement
@@ -59,3 +60,14 @@ def test_no_address_is_given_to_two_containers(addresses: Addresses) -> None:
     """
     held_twice = addresses.held_twice()
     assert not held_twice, "\n".join(held_twice)
+
+
+@requirement("NET-4")
+def test_nobody_answers_for_the_address_of_a_removed_container(departures: Departures) -> None:
+    """An address has no holder any more once its container is gone, so that the next one to get it is alone.
+
+    Expected: on every node a container is started, and answers ARP for its address; once its engine has removed it,
+    nobody does, within 2 s.
+    """
+    answered = departures.still_answered()
+    assert not answered, "\n".join(answered)

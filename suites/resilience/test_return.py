@@ -10,9 +10,9 @@ HEAL_S = 60.0
 OVERLAY_S = 15.0
 """Bounds on the return of the steady state, seconds from the act that gives back. A node boots, starts its engine
 and joins Consul and the overlay. An engine of a swarm waits up to 20 s for its managers before it answers, and
-as long again for a container's network. After a partition Consul's agents look for members they gave up every
-30 s (Serf's reconnect interval), and names wait for that; engines of a swarm tell each other of containers as
-seldom."""
+as long again for a container's network. After a partition an operator has Consul join its members again; without
+that right, its agents look for members they gave up every 30 s (Serf's reconnect interval), and names wait for
+that; engines of a swarm tell each other of containers as seldom."""
 
 
 @requirement("RES-1")
@@ -52,6 +52,8 @@ def test_promises_hold_again_after_loss_and_return_of_a_node(experiment: Experim
 @disruptive
 def test_promises_hold_again_after_a_partition_heals(experiment: Experiment, victim: ClusterNode) -> None:
     """The underlay between one node and the others is cut, containers are started on both sides, it heals.
+
+    Consul on the node is told to join the others again, as an operator does.
 
     Expected: on each side traffic between neighbours never stopped; within HEAL_S of the heal everything is
     as before, and no address was handed out twice, not even while the sides could not ask each other.

@@ -16,7 +16,7 @@ from functools import partial
 import pytest
 
 from fixtures.probes.agent.formats import MESSAGE
-from fixtures.probes.delivery import Transport
+from fixtures.probes.delivery import Edge, Endpoint, Transport
 from lab.errors import HarnessError
 from lab.waiting import wait_for
 from tests.lab.bench import Bench, open_bench
@@ -126,6 +126,36 @@ def test_an_agent_that_stands_still_is_an_error(bench: Bench) -> None:
         bench.run()
     for thread in threads:
         thread.join()
+
+
+def test_an_idle_agent_lets_the_namespace_of_a_removed_container_go(bench: Bench) -> None:
+    """Where a container's interface ends with its namespace only, its address would go on being answered."""
+    node = bench.nodes["n2"]
+    others = {_netns(node), _netns(os.getpid())}
+    with subprocess.Popen(["nsenter", "-t", str(node), "-n", "unshare", "--net", "sleep", "600"]) as container:
+        try:
+            wait_for("its own namespace", lambda: "not yet" if _netns(container.pid) in others else None)
+            leg = ["ip", "link", "add", "leg", "type", "veth", "peer", "name", "leg", "netns", str(container.pid)]
+            bench.command("n2", *leg)
+            inside = ["nsenter", "-t", str(container.pid), "-n"]
+            for words, address in ([], "198.19.0.1/24"), (inside, "198.19.0.2/24"):
+                bench.command("n2", *words, "ip", "address", "add", address, "dev", "leg")
+                bench.command("n2", *words, "ip", "link", "set", "leg", "up")
+            namespace = f"/proc/{container.pid}/ns/net"
+            ends = Endpoint("n2", "n2", None, "198.19.0.1"), Endpoint("n2/k", "n2", namespace, "198.19.0.2")
+            bench.edges = [Edge(*ends, kind) for kind in Transport]
+            assert not bench.run().unanswered
+        finally:
+            container.kill()
+    wait_for("the end of the container's interface", lambda: _still_has(bench, "leg"))
+
+
+def _still_has(bench: Bench, link: str) -> str | None:
+    return f"{link} is there" if link in bench.ask("n2", "ip", "-brief", "link", "show", "type", "veth") else None
+
+
+def _netns(pid: int) -> str:
+    return os.readlink(f"/proc/{pid}/ns/net")
 
 
 def _state(pid: int) -> str:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.no_nat.judging import ArpJudgement, ArpQuestion, Holding, held_twice, judge_arp
+from fixtures.no_nat.judging import (
+    ArpJudgement,
+    ArpQuestion,
+    Departed,
+    Holding,
+    held_twice,
+    judge_arp,
+    still_answered,
+)
 
 OWNER, NEIGHBOUR, ADDRESS = "u1/a1", "u2/a2", "10.32.0.11"
 OWN, OTHER, ROUTER = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:99"
@@ -91,3 +99,26 @@ def test_every_address_that_is_held_twice_is_named_with_all_its_holders() -> Non
         "10.32.0.1 is held twice: by u1/x and u2/x and u3/x",
         "10.32.0.2 is held twice: by u1/x and u2/x and u3/x",
     ]
+
+
+GONE = Departed("u2/gone-1", "10.32.0.70", "02:42:0a:20:00:46")
+
+
+def test_a_removed_container_that_is_answered_for_is_told() -> None:
+    assert still_answered([GONE], {"u2/gone-1": {GONE.mac, "02:00:00:00:00:01"}}, set()) == {
+        GONE: "10.32.0.70 is still answered for by 02:42:0a:20:00:46, u2/gone-1's interface, although it was removed"
+    }
+
+
+@pytest.mark.parametrize(
+    ("answers", "held"),
+    [
+        ({"u2/gone-1": set()}, set()),
+        ({}, set()),
+        ({"u2/gone-1": {"02:00:00:00:00:01"}}, set()),
+        ({"u2/gone-1": {GONE.mac}}, {GONE.address}),
+    ],
+    ids=["nobody answers", "not asked", "another MAC answers", "another container has the address now"],
+)
+def test_other_answers_say_nothing_of_a_removed_container(answers: dict[str, set[str]], held: set[str]) -> None:
+    assert still_answered([GONE], answers, held) == {}

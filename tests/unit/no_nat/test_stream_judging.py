@@ -156,7 +156,15 @@ def tally(**changes: Any) -> dict[str, Any]:
 
 
 def answer(**changes: Any) -> dict[str, Any]:
-    return {"left": [], "receivers": [], "full": [None, None], "backlog": [7, 9], "stood_still": 0.5, **changes}
+    return {
+        "left": [],
+        "receivers": [],
+        "full": [None, None],
+        "backlog": [7, 9],
+        "stood_still": 0.5,
+        "processors": [[500, 1000], [510, 1200]],
+        **changes,
+    }
 
 
 def test_counts_are_read_from_both_agents() -> None:
@@ -182,8 +190,36 @@ def test_a_stream_that_no_agent_counted_is_an_error() -> None:
 
 def test_a_condition_is_what_grew_meanwhile() -> None:
     own = answer(receivers=[{"came": [], "overflows": 4}], full=[1, 3])
-    assert read_condition(["u2/a2"], own, (5, 9)) == Condition({"u2/a2": 4}, 2, 2, 0.5)
+    assert read_condition(["u2/a2"], own, (5, 9), by_program=False) == Condition({"u2/a2": 4}, 2, 2, 0.5)
     lab = answer(receivers=[{"came": [], "overflows": 4}])
-    assert read_condition(["u2/a2"], lab, (5, 9)) == Condition({"u2/a2": 4}, 2, 4, 0.5), "the runner reads it for a lab"
-    assert read_condition([], answer(backlog=[None, 9]), (None, 9)) == Condition({}, None, None, 0.5)
-    assert read_condition([], answer(backlog=[9, 7], full=[3, 1]), (1, 2)) == Condition({}, 0, 0, 0.5)
+    assert read_condition(["u2/a2"], lab, (5, 9), by_program=False) == Condition({"u2/a2": 4}, 2, 4, 0.5), (
+        "the runner reads it for a lab"
+    )
+    assert read_condition([], answer(backlog=[None, 9]), (None, 9), by_program=False) == Condition({}, None, None, 0.5)
+    assert read_condition([], answer(backlog=[9, 7], full=[3, 1]), (1, 2), by_program=False) == Condition({}, 0, 0, 0.5)
+
+
+def test_a_starved_program_that_forwards_packets_is_a_busy_node() -> None:
+    """Weave's router by sleeve: what it does not fetch in time, no counter of the kernel shows."""
+    starved = read_condition([], answer(backlog=[7, 7]), (0, 0), by_program=True)
+    assert starved.starved == 0.05
+    assert find_void([LOSSY], {"u1": starved, "u2": HEALTHY}) == (
+        "node u1: its processors were idle for 5% of the time only, "
+        f"and a program forwards the overlay's packets there; nothing can be said of {LOSSY}"
+    )
+    assert find_void([WHOLE], {"u1": starved, "u2": HEALTHY}) is None
+
+
+@pytest.mark.parametrize(
+    "processors",
+    [[[500, 1000], [520, 1200]], [None, [520, 1200]], [[500, 1000], None], [[500, 1000], [500, 1000]]],
+    ids=["idle for a tenth", "unknown before", "unknown after", "no time passed"],
+)
+def test_a_program_with_time_to_spare_excuses_nothing(processors: list[list[int] | None]) -> None:
+    condition = read_condition([], answer(backlog=[7, 7], processors=processors), (0, 0), by_program=True)
+    assert find_void([LOSSY], {"u1": condition, "u2": HEALTHY}) is None
+
+
+def test_where_the_kernel_forwards_busy_processors_excuse_nothing() -> None:
+    """It counts what it drops itself."""
+    assert read_condition([], answer(backlog=[7, 7]), (0, 0), by_program=False).starved is None

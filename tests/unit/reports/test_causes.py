@@ -136,6 +136,14 @@ def test_two_faults_on_two_nodes_are_two_causes() -> None:
     assert {first.node, second.node} == {"u2", "u3"}
 
 
+@pytest.mark.parametrize(("requirement", "detours"), [("PATH-6", True), ("RES-1", False)])
+def test_only_the_test_that_counts_routers_finds_one_too_many(requirement: str, detours: bool) -> None:
+    """A container's packet to another node passes its own one, in every run."""
+    routed = [edge("u1/a1", "u2", clue=Clue(routers=1)), edge("u2/a1", "u2")]
+    (cause,) = causes(judged(requirement, routed, "something else failed"))
+    assert ("router too many" in cause.text) == detours
+
+
 def test_what_is_not_proved_alone_has_no_cause() -> None:
     assert causes(judged("NET-2", (), "the exchange failed, so it proves nothing", outcome="not-proved")) == []
 

@@ -56,6 +56,18 @@ def test_a_peer_that_weave_retries_is_told_with_its_reason() -> None:
     }
 
 
+@pytest.mark.parametrize(("medium", "by_program"), [("sleeve", True), ("fastdp", False)])
+def test_sleeve_is_a_program_that_forwards_packets(
+    monkeypatch: pytest.MonkeyPatch, medium: str, by_program: bool
+) -> None:
+    report = recording("weave/report.json")
+    for connection in report["Router"]["Connections"]:
+        connection["Attrs"]["name"] = medium
+    monkeypatch.setattr(WeavePlugin, "report", lambda *_: report)
+    node: Any = None
+    assert WeavePlugin.forwards_by_program(object.__new__(WeavePlugin), node) is by_program
+
+
 def quorum(members: Any) -> nomad.Quorum:
     """The quorum from the recorded answers about peers and leader, and these members."""
     return nomad.read_quorum(members, recording("nomad/peers.json"), recording("nomad/leader.json"))
