@@ -157,7 +157,8 @@ def _down(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     for lab in embedded.running_labs():
         overlay = lab.inventory.overlay
-        nodes = ", ".join(f"{name} ({lab.releases[name]})" if name in lab.releases else name for name in lab.nodes)
+        names = [node.name for node in lab.inventory.nodes if node.name in lab.nodes]
+        nodes = ", ".join(f"{name} ({lab.releases[name]})" if name in lab.releases else name for name in names)
         print(f"{lab.name}: {overlay.name} {overlay.span}, nodes {nodes}")
 
 

@@ -26,6 +26,8 @@ RELEASE_NAME = re.compile(r"[a-z][a-z0-9.-]*")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _APT = re.compile(r"Acquire::((https?|ftp)(::|\s)|Retries|Check-Valid-Until|Check-Date|Proxy)")
 _INDEX_TARGETS = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
+_CONTAINED = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""Before a command: all that it starts ends with it, also when it is killed (unshare(1))."""
 _HELPER = "/usr/lib/apt/apt-helper"
 """apt's program that fetches one file with apt's own settings."""
 
@@ -93,10 +95,11 @@ def acquire_settings(dump: str) -> str:
 def expired(source: Source, scratch: Path, now: datetime) -> datetime | None:
     """Until when the suite's index at the mirror was valid; None when it still is.
 
-    `scratch`: a folder for the index. Raises NoDebian when the mirror does not have the suite, or does not answer.
+    `scratch`: a folder for the index. What fetches it ends with this process, also when that is killed. Raises NoDebian
+    when the mirror does not have the suite, or does not answer.
     """
     place = scratch / f"{source.suite}.InRelease"
-    done = _run([_HELPER, "-o", "APT::Sandbox::User=root", "download-file", source.index, str(place)])
+    done = _run([*_CONTAINED, _HELPER, "-o", "APT::Sandbox::User=root", "download-file", source.index, str(place)])
     if done.returncode != 0:
         words = done.stderr.split("\n")[0].removeprefix(f"E: Failed to fetch {source.index}").split()
         reason = " ".join(words) or f"exit status {done.returncode}"
@@ -143,8 +146,8 @@ def unpack(wanted: Wanted, root: Path, *, scratch: Path, log: Path) -> None:
     """
     settings = scratch / "apt.conf"
     settings.write_text(wanted.settings)
-    words = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    words += ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", f"--aptopt={settings}"]
+    words = [*_CONTAINED, "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"]
+    words += [f"--aptopt={settings}"]
     words += [f"--include={','.join(wanted.packages)}"] if wanted.packages else []
     words += [_dpkg_option(pattern) for pattern in wanted.leave_out]
     words += [wanted.release, str(root), "-"]
@@ -195,6 +198,13 @@ def _output(*words: str) -> str:
 
 def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(words, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=False)
+        return subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LC_ALL": "C"},
+            preexec_fn=die_with_parent,  # no other thread runs here
+            check=False,
+        )
     except FileNotFoundError:
         raise NoDebian(f"no program {words[0]}: a Debian is made on a Debian, by its apt") from None

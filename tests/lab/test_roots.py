@@ -14,6 +14,7 @@ import pytest
 
 from lab.embedded import roots
 from lab.embedded.roots import Root
+from lab.programs import find_program
 from tests.lab.conftest import ROOT, Place, Result
 from tests.lab.test_bad_input import NOBODY
 from tests.lab.traces import STARTED, descendants, machine, wait_gone, wait_until
@@ -24,7 +25,11 @@ RELEASES = ("bookworm", "trixie", "sid")
 
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of the test's own; this machine's addresses are not asked for by way of a proxy."""
+    """A cache without roots; this machine's addresses are not asked for by way of a proxy."""
+    consul = find_program("consul")
+    assert consul is not None
+    (tmp_path / "cache" / "bin").mkdir(parents=True)
+    (tmp_path / "cache" / "bin" / "consul").symlink_to(consul)
     monkeypatch.setenv("FLATNET_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     return tmp_path / "cache"
