@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lab.images import DEMO_PORT
 
-from .expose import NAMES
 from .model import ANY_OVERLAY, Action, Fault, Plan, Site, Where
 
 PROXY_PORT = 5300
@@ -270,7 +269,6 @@ FAULTS = (
         "https://github.com/hashicorp/consul/issues/1888",
         _no_leader,
         must_fail=("CP-2",),
-        may_fail=("CP-4", *NAMES),
         blames=("u1|u2|u3", "leader|voters"),
         where=Where.ALL,
         overlays=ANY_OVERLAY,

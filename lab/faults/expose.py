@@ -71,7 +71,7 @@ FAULTS = (
         "https://github.com/openshift/origin/issues/1089",
         _route_missing,
         must_fail=("HOST-2", "HOST-4"),
-        may_fail=("HOST-5", *NAMES),
+        may_fail=("DNS-1",),
         blames=("{node}", "not_sent|unreachable|lost"),
     ),
     Fault(

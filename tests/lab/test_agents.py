@@ -150,6 +150,20 @@ def test_an_idle_agent_lets_the_namespace_of_a_removed_container_go(bench: Bench
     wait_for("the end of the container's interface", lambda: _still_has(bench, "leg"))
 
 
+def test_a_flow_to_where_no_route_leads_is_never_answered(bench: Bench) -> None:
+    """That is the network's, and for the test to judge: the agent goes on."""
+    agent = bench.agents["n1"]
+    agent.call("open_beats", {"port": 20000, "nonce": "00" * 4, "interval": 0.02, "flows": [[7, None, "203.0.113.1"]]})
+
+    def flow() -> dict[str, object]:
+        (one,) = agent.call("look_at_beats")[0]["flows"]
+        return dict(one)
+
+    wait_for("some beats", lambda: None if len(flow()["sent_at"]) > 3 else "not yet")  # type: ignore[arg-type]
+    assert flow()["answers"] == [] and "ENETUNREACH" in dict(flow()["errors"])  # type: ignore[call-overload]
+    agent.call("close_beats")
+
+
 def _still_has(bench: Bench, link: str) -> str | None:
     return f"{link} is there" if link in bench.ask("n2", "ip", "-brief", "link", "show", "type", "veth") else None
 

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -155,8 +156,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Iterator[Place
     """A lab with Nomad, on whose node u1 the image is made, by the Dockerfile's own commands."""
     if find_program("nomad") is None:
         pytest.skip("this machine has no Nomad")
-    with place_with_lab(tmp_path_factory.mktemp("site"), "--nodes", "2") as made:
-        prepare(made, base)
+    out = ROOT / "reports" / "out"
+    with (
+        place_with_lab(tmp_path_factory.mktemp("site"), "--nodes", "2") as made,
+        tempfile.TemporaryDirectory(dir=out, prefix="jobs-") as seen_by_nodes,
+    ):
+        prepare(made, base, Path(seen_by_nodes))
         yield made
 
 
@@ -166,16 +171,21 @@ def on_u1(place: Place, script: str, timeout: float = COMMAND_TIMEOUT_S) -> str:
     return done.stdout
 
 
-def prepare(place: Place, base: Path) -> None:
-    """What a person has on the node: a clone, the base image, the cluster file; /srv is the node's own."""
-    clone = place.top / "clone"
+def prepare(place: Place, base: Path, top: Path) -> None:
+    """What a person has on the node: a clone, the base image, the cluster file; /srv is the node's own.
+
+    `top`: a folder that nodes see; each has a /tmp of its own.
+    """
+    clone = top / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    folder = place.top / "etc"
+    folder = top / "etc"
     folder.mkdir()
     cluster_file(place, folder, keys=HOME)
+    image = top / base.name
+    shutil.copy(base, image)
     on_u1(place, f"mount -t tmpfs tmpfs /srv && mkdir {HOME} && cp {folder}/* {HOME}")
     settings = "--change 'ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels'"
-    on_u1(place, f"docker import {settings} {base} {BASE}", timeout=2 * COMMAND_TIMEOUT_S)
+    on_u1(place, f"docker import {settings} {image} {BASE}", timeout=2 * COMMAND_TIMEOUT_S)
     (build,) = commands("Dockerfile", "docker")[:1]
     build[2:2] = ["--network", "none", "--build-arg", f"BASE={BASE}"]
     LOG.info("%s", on_u1(place, f"cd {clone} && {shlex.join(build)}", timeout=2 * COMMAND_TIMEOUT_S))
