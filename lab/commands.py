@@ -17,12 +17,14 @@ from .embedded.faces import FACES, ROOT, cluster_file
 from .embedded.fetch import fetch
 from .embedded.kernel import examine_kernel
 from .embedded.plan import LabSpec
-from .embedded.preflight import NO_NOMAD, NO_SUDO, Finding, examine
-from .embedded.readiness import boot
+from .embedded.preflight import NO_MMDEBSTRAP, NO_NOMAD, NO_SUDO, Finding, examine
+from .embedded.upgrade import power_on
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
-from .inquiries import add_commands
+from .inquiries import add_commands as add_inquiries
 from .overlays import IN_LABS
+from .userlands import add_commands as add_userlands
+from .userlands import print_step
 from .version import read_version
 
 
@@ -81,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--range", type=_network, default=IPv4Network("10.32.0.0/16"), metavar="CIDR")
     made.add_argument("--subnet-prefix", type=int, default=24, metavar="BITS")
     made.add_argument("--no-nomad", dest="nomad", action="store_false", help="leave Nomad out, which takes longest")
+    made.add_argument(
+        "--root", default="", metavar="RELEASE|NODE=RELEASE,…", help="Debian releases as root file systems"
+    )
     made.add_argument("--foreign", action="store_true", help="as somebody else's cluster: bastion, sudo, TLS, ACLs")
     named(command("down", _down, "end a lab; nothing of it is left"))
     command("list", _list, "labs that are up")
@@ -107,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     made = command("fetch", _fetch, "download what no package has into the cache, and verify it")
     made.add_argument("what", choices=("nomad", "weave"))
     made.add_argument("--from", dest="source", metavar="DIR|URL", help="take the files from there")
-    add_commands(command)
+    add_inquiries(command)
+    add_userlands(command)
     command("sweep", _sweep, "remove what dead labs left behind (names only)")
     for name, text in (
         ("power-off", "take a node away at once"),
@@ -136,16 +142,12 @@ def _up(options: argparse.Namespace) -> None:
         subnet_prefix=options.subnet_prefix,
         nomad=options.nomad,
         foreign=options.foreign,
+        root=options.root,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
-    lab = embedded.up(spec, stay=True, progress=print_progress)
+    lab = embedded.up(spec, stay=True, progress=print_step)
     named = "" if lab.name == "lab" else f" --lab {lab.name}"
     print(f"lab {lab.name}: pytest suites --lab {lab.name} · python -m lab enter{named} u1 · python -m lab down{named}")
-
-
-def print_progress(step: str, seconds: float) -> None:
-    """Print a step of the lab's start, and the seconds since it began."""
-    print(f"  {seconds:5.2f} s  {step}", flush=True)
 
 
 def _down(options: argparse.Namespace) -> None:
@@ -155,7 +157,9 @@ def _down(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     for lab in embedded.running_labs():
         overlay = lab.inventory.overlay
-        print(f"{lab.name}: {overlay.name} {overlay.span}, nodes {', '.join(lab.nodes)}")
+        names = [node.name for node in lab.inventory.nodes if node.name in lab.nodes]
+        nodes = ", ".join(f"{name} ({lab.releases[name]})" if name in lab.releases else name for name in names)
+        print(f"{lab.name}: {overlay.name} {overlay.span}, nodes {nodes}")
 
 
 def _node_pid(options: argparse.Namespace) -> int:
@@ -170,7 +174,9 @@ def _nsenter(pid: int, words: Sequence[str]) -> None:
 
 
 def _enter(options: argparse.Namespace) -> None:
-    _nsenter(_node_pid(options), [os.environ.get("SHELL", "/bin/sh")])
+    pid, shell = _node_pid(options), os.environ.get("SHELL", "/bin/sh")
+    # A root file system need not have the machine's shell; /proc/PID/root is the node's (proc(5)).
+    _nsenter(pid, [shell if os.path.lexists(f"/proc/{pid}/root{shell}") else "/bin/sh"])
 
 
 def _exec(options: argparse.Namespace) -> None:
@@ -199,6 +205,7 @@ def _record(options: argparse.Namespace) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     findings = [*examine(), Finding("program nomad", find_program("nomad") is not None, NO_NOMAD, fatal=False)]
     findings.append(Finding("program sudo", find_program("sudo") is not None, NO_SUDO, fatal=False))
+    findings.append(Finding("program mmdebstrap", find_program("mmdebstrap") is not None, NO_MMDEBSTRAP, fatal=False))
     for name, kind in sorted(IN_LABS.items()):
         lacking = kind.lacking()
         findings.append(Finding(f"overlay {name}", lacking is None, lacking or "", fatal=False))
@@ -243,10 +250,9 @@ def _sweep(options: argparse.Namespace) -> None:
 
 def _power(operation: str) -> object:
     def do(options: argparse.Namespace) -> None:
-        embedded.request(options.lab, op=operation, node=options.node)
         if operation == "power-on":
-            lab = embedded.attach(options.lab)
-            embedded.join(lab.inventory)
-            boot(lab.inventory, options.node)
+            power_on(embedded.attach(options.lab), options.node)
+        else:
+            embedded.request(options.lab, op=operation, node=options.node)
 
     return do

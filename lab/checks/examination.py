@@ -20,7 +20,7 @@ from lab.images import DEMO_IMAGE
 from lab.overlays import Overlay, sandbox
 
 from . import facts, judging, services
-from .judging import Engine, Finding
+from .judging import Engine, Finding, major_of
 
 ERRORS = (
     HarnessError, docker.errors.DockerException, consul.ConsulException, requests.RequestException, OSError,
@@ -136,7 +136,9 @@ def _examine_engine(
     findings += failed
     if start_container and not unfit:
         findings += attempt(where, "Docker starts no container", lambda: _start_container(node))
-    return None if failed else Engine(networks, said["info"].get("Swarm") or {})
+    if failed:
+        return None
+    return Engine(networks, said["info"].get("Swarm") or {}, major_of(said["version"]))
 
 
 def _start_container(node: NodeAccess) -> list[Finding]:

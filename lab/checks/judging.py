@@ -107,6 +107,10 @@ def judge_engine(
     return found
 
 
+FIRST_PROTECTING_ENGINE = 28
+"""From this Docker on, containers on a bridge network are not reached by routing past their host (28.0.0 notes)."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """A node's engine as far as networks are concerned."""
@@ -115,6 +119,8 @@ class Engine:
     """{network that the file needs: what Docker says of it; None: Docker does not know it}"""
     swarm: Mapping[str, Any]
     """`Swarm` of /info: LocalNodeState, ControlAvailable …"""
+    major: int = 0
+    """The first number of the engine's version; 0: unknown."""
 
     @property
     def manages(self) -> bool:
@@ -127,6 +133,12 @@ class Engine:
         return not self.manages and self.swarm.get("LocalNodeState") == "active"
 
 
+def major_of(version: Mapping[str, Any]) -> int:
+    """The first number of an engine's version, from the answer of /version; 0: it begins with none."""
+    number = str(version.get("Version", "")).partition(".")[0]
+    return int(number) if number.isdecimal() else 0
+
+
 def judge_networks(inventory: Inventory, names: Mapping[str, str], engines: Mapping[str, Engine]) -> list[Finding]:
     """Networks of the file that nodes do not have, or have otherwise. `names`: {subnet: Docker network}."""
     found = []
@@ -134,6 +146,7 @@ def judge_networks(inventory: Inventory, names: Mapping[str, str], engines: Mapp
         known = {node: seen for node, engine in engines.items() if (seen := engine.networks.get(name)) is not None}
         for node, network in known.items():
             found += _judge_network(inventory, f"node {node}: network {name}", subnet, network)
+            found += _judge_mode(inventory, f"node {node}: network {name}", network, engines[node].major)
         found += _judge_absence(subnet, name, engines, known)
         found += _judge_pools(name, known)
         if inventory.overlay.options.get("expose") == "bridge":
@@ -180,6 +193,24 @@ def _judge_network(inventory: Inventory, where: str, subnet: str, network: Mappi
     if mtu is not None and wanted is not None and str(wanted) != str(mtu):
         found.append(problem(where, f"its MTU is {mtu}, and overlay.options.mtu is {wanted}", "correct the file"))
     return found
+
+
+def _judge_mode(inventory: Inventory, where: str, network: Mapping[str, Any], major: int) -> list[Finding]:
+    """The gateway mode of a bridge network against what the file declares (Docker's documentation, "Gateway modes")."""
+    options = inventory.overlay.options
+    mode = (network.get("Options") or {}).get("com.docker.network.bridge.gateway_mode_ipv4") or "nat"
+    if network.get("Driver") != "bridge":
+        return []
+    if mode == "isolated" and options.get("expose") == "bridge":
+        wrong = "its gateway mode is isolated, in which Docker gives the bridge no address"
+        return [problem(where, wrong, "make it with another, or declare another overlay.options.expose")]
+    if mode == "nat" and major >= FIRST_PROTECTING_ENGINE and int(options.get("hops", 0)) > 0:
+        wrong = (
+            f"its gateway mode is nat, and Docker {major} drops in raw/PREROUTING what is routed straight to its "
+            "containers"
+        )
+        return [note(where, wrong, "make it with the mode routed or nat-unprotected where they are to be reached so")]
+    return []
 
 
 def _of_plugin(network: Mapping[str, Any]) -> bool:

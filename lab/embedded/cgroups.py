@@ -92,15 +92,19 @@ def _inherit_cpuset(group: Path) -> None:
             target.write_text((group.parent / name).read_text())
 
 
-def mount_all(trees: tuple[Hierarchy, ...]) -> None:
-    """Mount the trees below a new /sys, as seen from this cgroup namespace."""
+def mount_all(trees: tuple[Hierarchy, ...], root: str = "") -> None:
+    """Mount the trees below a new /sys, as seen from this cgroup namespace.
+
+    `root`: where the file system lies that has it, without a slash at the end.
+    """
+    place = Path(f"{root}{_MOUNTPOINT}")
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     if any(tree.unified for tree in trees):
-        mount("cgroup2", str(_MOUNTPOINT), "cgroup2", flags)
+        mount("cgroup2", str(place), "cgroup2", flags)
         return
-    mount("tmpfs", str(_MOUNTPOINT), "tmpfs", flags, "mode=755")
+    mount("tmpfs", str(place), "tmpfs", flags, "mode=755")
     for tree in trees:
-        target = _MOUNTPOINT / tree.path.name
+        target = place / tree.path.name
         target.mkdir(exist_ok=True)
         mount("cgroup", str(target), "cgroup", flags, tree.options)
 

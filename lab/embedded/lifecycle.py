@@ -25,7 +25,7 @@ from lab.inventory import Inventory, load
 from lab.overlays import OVERLAYS
 from lab.programs import search_path
 
-from . import cgroups, prepare
+from . import cgroups, prepare, roots
 from .namespaces import CLONE_NEWNET, setns
 from .plan import LabSpec, run_root
 from .preflight import PROGRAMS, require
@@ -76,8 +76,15 @@ class RunningLab:
     desks: dict[str, int]
     """Of a foreign lab: the namespaces outside the bastion, by name."""
     nodes: dict[str, int]
+    roots: dict[str, str | None]
+    """{node: its root file system; None: the machine's}"""
     owner: Owner | None = None
     """Set in the process that started the lab."""
+
+    @property
+    def releases(self) -> dict[str, str]:
+        """{node: the release of its root file system}, of nodes that have one of their own."""
+        return {name: roots.release_of(Path(tree)) for name, tree in self.roots.items() if tree is not None}
 
 
 def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: None) -> RunningLab:
@@ -87,7 +94,7 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
     joins the lab's manager namespace. Raises LabError: something missing on the
     machine, the name is taken, a daemon does not come up; nothing is left then.
     """
-    require_for(spec.overlay, foreign=spec.foreign)
+    require_for(spec)
     os.environ["PATH"] = search_path()
     began = time.monotonic()
     lock = _claim(spec)
@@ -118,12 +125,17 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
     return lab
 
 
-def require_for(overlay: str, *, foreign: bool = False) -> None:
-    """Return when this machine has all that a lab with the overlay needs; LabError names what it lacks."""
-    require([*PROGRAMS, *OVERLAYS[overlay].needs, *(["sudo"] if foreign else [])])
-    lacking = OVERLAYS[overlay].lacking()
+def require_for(spec: LabSpec) -> None:
+    """Return when this machine has all that the lab needs; LabError names what it lacks."""
+    kind = OVERLAYS[spec.overlay]
+    require([*PROGRAMS, *kind.needs, *(["sudo"] if spec.foreign else [])])
+    lacking = kind.lacking()
     if lacking is not None:
         raise LabError(lacking)
+    for node, release in spec.roots().items():
+        refused = kind.refuses_engine(roots.find(release).docker)
+        if refused is not None:
+            raise LabError(f"--root {node}={release}: {refused}")
 
 
 def join(inventory: Inventory) -> None:
@@ -150,6 +162,7 @@ def attach(name: str, *, owner: Owner | None = None) -> RunningLab:
         manager=facts["manager"],
         desks=facts["desks"],
         nodes=facts["nodes"],
+        roots=facts.get("roots", {}),  # a lab of an earlier version has none
         owner=owner,
     )
 

@@ -60,6 +60,17 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
     _check(result, f"mount {kind or 'bind'} on {target}")
 
 
+def pivot_root(place: str) -> None:
+    """Make the mount at `place` the root of this mount namespace, and leave the old one unreachable. Raises OSError.
+
+    Both arguments of pivot_root(2) may be `.`: the old root is then stacked on the new one, and taken off it.
+    """
+    os.chdir(place)
+    _check(_libc.pivot_root(b".", b"."), f"pivot_root to {place}")
+    detach(".")
+    os.chdir("/")
+
+
 def detach(target: str) -> None:
     """Detach a mount and all below it; the kernel unmounts it when its last user ends. Raises OSError."""
     _check(_libc.umount2(target.encode(), _MNT_DETACH), f"umount {target}")

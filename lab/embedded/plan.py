@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
@@ -21,6 +22,8 @@ from lab.overlays.weave_launch import PROXY_SOCKET
 from lab.programs import find_program
 
 from . import foreign
+from .debian import RELEASE_NAME
+from .roots import MACHINE
 
 SV = "sv -w 20 {action} /etc/flatnet/service/{service}"
 ENGINE_SOCKET = "unix:///run/docker.sock"
@@ -52,6 +55,8 @@ class LabSpec:
     """Nomad runs in it, where the machine has one: it takes longer to come than all the rest."""
     foreign: bool = False
     """It looks like somebody else's cluster (lab.embedded.foreign)."""
+    root: str = ""
+    """Where the nodes have their programs: `trixie`, or `u1=trixie,u2=bookworm`; those not named: the machine."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):
@@ -70,6 +75,7 @@ class LabSpec:
         for kind, network in (("underlay", self.underlay), ("overlay range", self.range)):
             if self.foreign and network.overlaps(foreign.MANAGEMENT):
                 raise UsageError(f"{kind} {network} overlaps {foreign.MANAGEMENT}, a foreign lab's management network")
+        self.roots()
 
     @property
     def state(self) -> Path:
@@ -79,6 +85,10 @@ class LabSpec:
     def node_names(self) -> tuple[str, ...]:
         """u1, u2, … as in the reference set-up."""
         return tuple(f"u{index}" for index in range(1, self.nodes + 1))
+
+    def roots(self) -> dict[str, str]:
+        """{node: release} of the nodes that have a root file system of their own. Raises UsageError."""
+        return chosen_roots(self.root, self.node_names())
 
     def address(self, index: int) -> IPv4Address:
         """Underlay address of node `index` (0-based): u1 is .3."""
@@ -93,6 +103,33 @@ class LabSpec:
         """Two subnets of the range: `a` (default) and `b`."""
         first, second, *_ = self.range.subnets(new_prefix=self.subnet_prefix)
         return {"a": first, "b": second}
+
+
+def chosen_roots(text: str, nodes: Sequence[str]) -> dict[str, str]:
+    """{node: release} of an option such as `trixie` or `u1=trixie,u2=bookworm`; nodes with the machine's are left out.
+
+    Raises UsageError: not such a text, an unknown node, or a node that is named twice.
+    """
+    words = [word.strip() for word in text.split(",")] if text.strip() else []
+    if len(words) == 1 and "=" not in text:
+        chosen = dict.fromkeys(nodes, words[0])
+    else:
+        chosen = {}
+        for word in words:
+            node, equals, release = (part.strip() for part in word.partition("="))
+            if not equals or not release:
+                raise UsageError(
+                    f"--root {text}: {word!r} is not NODE=RELEASE; write one such as u1=trixie,u2=bookworm"
+                )
+            if node not in nodes:
+                raise UsageError(f"--root {text}: no node {node!r}; there are: {', '.join(nodes)}")
+            if node in chosen:
+                raise UsageError(f"--root {text}: node {node!r} is named twice; leave one out")
+            chosen[node] = release
+    for release in chosen.values():
+        if not RELEASE_NAME.fullmatch(release):
+            raise UsageError(f"--root {text}: {release!r} is not a name of a Debian release, such as trixie")
+    return {node: release for node, release in chosen.items() if release != MACHINE}
 
 
 def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: int | None = None) -> Inventory:

@@ -12,6 +12,8 @@ from lab.programs import find_program
 
 TABLE = Path(__file__).with_name("programs.txt")
 """Programs, what needs them and the packages that bring them; `./run` installs by the same table."""
+NEEDS = ("lab", "more", "here", "node")
+"""What a row of the table can say of the need; the table says what each means."""
 
 
 def table_rows(table: str) -> list[tuple[str, str, list[str]]]:
@@ -24,7 +26,7 @@ def table_rows(table: str) -> list[tuple[str, str, list[str]]]:
         if not line or line.startswith("#"):
             continue
         words = line.split()
-        if len(words) < 3 or words[1] not in ("lab", "more"):
+        if len(words) < 3 or words[1] not in NEEDS:
             raise ValueError(f"{TABLE.name}: {line!r} is not `program need packages`")
         rows.append((words[0], words[1], words[2:]))
     return rows
@@ -35,6 +37,11 @@ def needed_programs(table: str) -> dict[str, str]:
     return {program: " or ".join(packages) for program, need, packages in table_rows(table) if need == "lab"}
 
 
+def node_programs(table: str) -> dict[str, list[str]]:
+    """{program: packages that may bring it} of what a node's own root file system has. Raises ValueError likewise."""
+    return {program: packages for program, need, packages in table_rows(table) if need != "here"}
+
+
 PROGRAMS = {**needed_programs(TABLE.read_text()), "consul": "consul (see ./run)"}
 """Program → the Debian packages that bring it."""
 
@@ -42,6 +49,9 @@ NO_NOMAD = "workloads and CP-3 do not apply; `python -m lab fetch nomad` gets it
 """The message on a machine without Nomad."""
 NO_SUDO = "labs with `--foreign` need it; install sudo"
 """The message on a machine without sudo."""
+
+NO_MMDEBSTRAP = "no root file system can be made for nodes (`--root`); install mmdebstrap"
+"""The message on a machine without mmdebstrap."""
 
 ALL_CAPABILITIES = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable \
 net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace \

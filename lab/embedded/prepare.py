@@ -6,16 +6,17 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from ipaddress import IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.inventory import Inventory, dump
 from lab.underlay import LAN
 
-from . import faces, files, foreign, plan
+from . import faces, files, foreign, plan, roots
 from .keys import make_key
 from .plan import LabSpec
+from .userland import Userland, borrowed
 
 if TYPE_CHECKING:
     from .credentials import Credentials
@@ -48,13 +49,15 @@ def _write(spec: LabSpec) -> None:
     credentials = _credentials(spec.state) if spec.foreign else None
     runner_key = make_key(spec.state / "keys" / "runner", comment="flatnet-runner")
     known = []
+    trees = {name: roots.find(release).tree for name, release in spec.roots().items()}
     for node in inventory.nodes:
-        host_key = files.write_node(spec.state, inventory, node, runner_key, credentials)
+        userland = Userland(trees.get(node.name))
+        host_key = files.write_node(spec.state, inventory, node, runner_key, credentials, userland)
         known.append(f"{node.address} {host_key}")
         if node.ssh.port is not None:
             known.append(f"[{node.address}]:{node.ssh.port} {host_key}")
     machines = [
-        _machine(node.name, {"eth0": (LAN, f"{node.address}/{spec.underlay.prefixlen}")}, SYSCTLS)
+        _machine(node.name, {"eth0": (LAN, f"{node.address}/{spec.underlay.prefixlen}")}, SYSCTLS, trees.get(node.name))
         for node in inventory.nodes
     ]
     places = [_place("manager", LAN, str(spec.manager))]
@@ -79,17 +82,29 @@ def _credentials(state: Path) -> Credentials:
     return make_credentials(state)
 
 
-def _machine(name: str, cables: Mapping[str, tuple[str, str]], sysctls: Mapping[str, int]) -> dict[str, Any]:
-    """What the supervisor makes a machine from. `cables`: {interface: (bridge, address with prefix)}."""
+def _machine(
+    name: str, cables: Mapping[str, tuple[str, str]], sysctls: Mapping[str, int], tree: Path | None = None
+) -> dict[str, Any]:
+    """What the supervisor makes a machine from. `cables`: {interface: (bridge, address with prefix)}.
+
+    `tree`: its root file system; None: that of this machine.
+    """
     return {
         "name": name,
         "cables": [
-            {"interface": interface, "bridge": bridge, "address": address}
+            {"interface": interface, "bridge": bridge, "address": address, "mac": _mac(address)}
             for interface, (bridge, address) in cables.items()
         ],
         "init": ["runsvdir", "-P", "/etc/flatnet/service"],
         "sysctls": dict(sysctls),
+        "root": None if tree is None else str(tree),
+        "borrowed": borrowed(),
     }
+
+
+def _mac(address: str) -> str:
+    """The MAC of an interface, from its address such as 192.168.56.3/24; locally administered (IEEE 802)."""
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0xF1, *IPv4Interface(address).ip.packed))
 
 
 def _place(name: str, bridge: str, address: str, *routes: Mapping[str, str]) -> dict[str, Any]:

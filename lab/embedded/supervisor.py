@@ -10,6 +10,7 @@ what is only a name: empty cgroups and the run directory.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -104,6 +105,8 @@ class Supervisor:
         self.nodes: dict[str, dict[str, int]] = {}
         self.places: dict[str, int] = {}
         self.finished = False
+        self.held: dict[Path, int] = {}
+        """{root file system: an open file whose lock keeps others from removing it (lab.embedded.roots)}"""
 
     def run(self) -> int:
         unshare(CLONE_NEWNS)  # mounts from here on end with this process, not with the launcher
@@ -162,18 +165,28 @@ class Supervisor:
         started = []
         for name in names:
             entry = self._entry(name)
+            if entry["root"] is not None:
+                self._hold_root(Path(entry["root"]))
             started.append((name, entry, *self._fork_node(entry)))
         for name, entry, pids, go in started:
             self.nodes[name] = pids
             try:
                 for cable in entry["cables"]:
-                    self._plug(name, pids["outer"], cable["bridge"], cable["interface"])
+                    self._plug(name, pids["outer"], cable["bridge"], cable["interface"], cable["mac"])
                 os.write(go, b"go")
             except (IpFailed, OSError):
                 self._end_node(name)
                 raise
             finally:
                 os.close(go)
+
+    def _hold_root(self, tree: Path) -> None:
+        """Keep a root file system from being removed while this lab lives. Raises OSError."""
+        if tree in self.held:
+            return
+        descriptor = os.open(tree.parent / "root.json", os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        self.held[tree] = descriptor
 
     def _end_node(self, name: str) -> None:
         """Kill a node, and return when the kernel has ended the whole of it."""
@@ -189,8 +202,8 @@ class Supervisor:
         if left := sorted(ports & there):
             _ip([f"link delete {port}" for port in left])
 
-    def _entry(self, name: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = next(item for item in self.plan["nodes"] if item["name"] == name)
+    def _entry(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(item for item in self.plan["nodes"] if item["name"] == name)
         return found
 
     def _fork_node(self, entry: Mapping[str, Any]) -> tuple[dict[str, int], int]:
@@ -235,17 +248,20 @@ class Supervisor:
                     del self.nodes[name]
                     self._publish()
 
-    def _plug(self, name: str, pid: int, bridge: str, interface: str = "eth0") -> None:
+    def _plug(self, name: str, pid: int, bridge: str, interface: str = "eth0", mac: str | None = None) -> None:
         """A cable from a bridge of the switch to the network namespace of `pid` (as numbered outside).
 
+        A node keeps its `mac` when it is started again, as a machine keeps its card. With a new one, its peers could
+        send to the old one until they asked again (arp(7), base_reachable_time: 30 s).
         The namespace is given as a path below /proc, which here is still the machine's. A plain number means
         different processes to different releases of iproute2: to the kernel, one of the caller's PID namespace;
         to iproute2 since 6.12, which opens /proc/NUMBER/ns/net itself, one of the machine's.
         """
         port = port_of(name, bridge)
+        address = "" if mac is None else f"address {mac} "
         _ip(
             [
-                f"link add {port} type veth peer name {interface} netns /proc/{pid}/ns/net",
+                f"link add {port} type veth peer name {interface} {address}netns /proc/{pid}/ns/net",
                 f"link set {port} master {bridge} up",
             ]
         )
@@ -258,6 +274,7 @@ class Supervisor:
             "manager": self.places["manager"],
             "desks": {name: pid for name, pid in self.places.items() if name != "manager"},
             "nodes": {name: pids["outer"] for name, pids in self.nodes.items()},
+            "roots": {entry["name"]: entry["root"] for entry in self.plan["nodes"]},
         }
         draft = self.state / "state.json.draft"
         draft.write_text(json.dumps(facts))
@@ -297,6 +314,8 @@ class Supervisor:
             if name in self.nodes:
                 return {"error": f"node {name!r} is running already"}
             self._unplug(name)  # what an earlier attempt left
+            if "root" in request:
+                self._entry(name)["root"] = request["root"] or None
             self._start([name])
             self._publish()
             return {"ok": True, "pid": self.nodes[name]["outer"]}

@@ -89,6 +89,11 @@ class Overlay(ABC):
         return None
 
     @classmethod
+    def refuses_engine(cls, version: tuple[int, ...]) -> str | None:
+        """Why it does not work with a Docker engine of that version, such as (26, 1, 5), in one line; None: it does."""
+        return None
+
+    @classmethod
     def lab_options(cls) -> dict[str, str | int | bool]:
         """The value of `overlay.options` in the inventory of an embedded lab."""
         return {}

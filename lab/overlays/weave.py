@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from lab.access.cluster import ClusterAccess, NodeAccess
 
 VERSION = "2.8.1"
+API, FIRST_REFUSING_ENGINE = "1.18", 25
+"""The version of the Docker API that it speaks; Docker 25.0 refuses those before 1.24 (its release notes)."""
 BRIDGE = "weave"
 FAST_MTU = 1376
 """Weave's own choice for its fast datapath, bytes: it fits any underlay of 1410 and more."""
@@ -132,6 +134,15 @@ class Weave(Overlay):
         return (
             f"overlay {cls.name} needs Weave Net {VERSION}, which is not in {script().parent}: "
             "`python -m lab fetch weave` gets it, or takes it from a directory (--from DIR)"
+        )
+
+    @classmethod
+    def refuses_engine(cls, version: tuple[int, ...]) -> str | None:
+        if version[0] < FIRST_REFUSING_ENGINE:
+            return None
+        return (
+            f"Weave Net {VERSION} speaks version {API} of the Docker API, which Docker {'.'.join(map(str, version))} "
+            f"refuses; give the nodes a release with a Docker before {FIRST_REFUSING_ENGINE}, such as bookworm"
         )
 
     @classmethod

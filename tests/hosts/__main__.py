@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
+
+from lab.embedded.debian import RELEASE_NAME, NoDebian
 
 from .clients import NoSettings, collect
 from .machine import NoMachine, Wanted, try_on
@@ -49,7 +50,7 @@ def main(words: list[str]) -> int:
     )
     options = parser.parse_args(mine)
     release = _other() if options.release == "other" else options.release
-    if not re.fullmatch(r"[a-z][a-z0-9.-]*", release):
+    if not RELEASE_NAME.fullmatch(release):
         parser.error(f"release {release!r}: not a name of a Debian release, such as trixie")
     if os.geteuid() != 0:
         return _give_up("only root can mount a root file system; do this as root")
@@ -59,7 +60,7 @@ def main(words: list[str]) -> int:
     try:
         wanted = Wanted(release=release, checkout=ROOT, out=out, commands=commands)
         return try_on(wanted, collect(release, options.mirror), lambda line: print(f"== {line}", flush=True))
-    except (NoSettings, NoMachine, OSError) as error:
+    except (NoSettings, NoDebian, NoMachine, OSError) as error:
         return _give_up(f"{release}: {error}")
     except KeyboardInterrupt:
         return INTERRUPTED

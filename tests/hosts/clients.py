@@ -9,10 +9,11 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from lab.embedded import debian
 
 FILES = "/etc/resolv.conf /etc/hosts /etc/apt/auth.conf /etc/apt/auth.conf.d/*".split()
 PIP_FILES = "/etc/pip.conf /etc/xdg/pip/pip.conf ~/.config/pip/pip.conf ~/.pip/pip.conf".split()
@@ -30,10 +31,6 @@ VARIABLES = re.compile(
 )
 _PLACES = {"index-url", "extra-index-url", "find-links", "constraint", "cert"}
 """Those of pip's settings whose values can be places on this machine."""
-_APT = re.compile(r"Acquire::((https?|ftp)(::|\s)|Retries|Check-Valid-Until|Check-Date|Proxy)")
-_INDEX_TARGETS = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
-ROLLING = ("sid", "unstable")
-"""Suites of Debian without updates or a security suite beside them."""
 
 
 class NoSettings(Exception):
@@ -44,8 +41,7 @@ class NoSettings(Exception):
 class Clients:
     """Settings of package clients, for the root file system of a release."""
 
-    sources: str
-    """sources.list(5), one-line style."""
+    sources: tuple[debian.Source, ...]
     apt: str
     """apt.conf(5)."""
     files: Mapping[str, bytes]
@@ -56,10 +52,8 @@ class Clients:
 
 
 def collect(release: str, mirror: str | None = None) -> Clients:
-    """The settings of this machine for a Debian release; `mirror` instead of its apt's. Raises NoSettings."""
-    mirrors = {"Debian": mirror} if mirror is not None else debian_mirrors(_index_targets())
-    if "Debian" not in mirrors:
-        raise NoSettings("apt: has no source of Debian's own; run apt-get update, or give --mirror URL")
+    """The settings of this machine for a Debian release; `mirror` instead of its apt's. Raises NoSettings, NoDebian."""
+    places_of_debian = {"Debian": mirror} if mirror is not None else debian.mirrors()
     environment = {name: value for name, value in os.environ.items() if VARIABLES.fullmatch(name)}
     pip = {name: path.read_bytes() for name, path in _existing(PIP_FILES)}
     npm = b"\n".join(path.read_bytes() for _, path in _existing(NPM_FILES))
@@ -73,37 +67,12 @@ def collect(release: str, mirror: str | None = None) -> Clients:
     if npm:
         files["/root/.npmrc"] = npm
     return Clients(
-        sources=sources(release, mirrors),
-        apt=acquire_settings(_output("apt-config", "dump", "Acquire")),
+        sources=debian.sources(release, places_of_debian),
+        apt=debian.fetch_settings(),
         files=files,
         folders=tuple(dict.fromkeys(path for path in places if path.is_dir())),
         environment=environment,
     )
-
-
-def debian_mirrors(index_targets: str) -> dict[str, str]:
-    """{label of the archive: address} of Debian's own archives, from lines of `_INDEX_TARGETS`; the first counts."""
-    found: dict[str, str] = {}
-    for line in index_targets.splitlines():
-        origin, label, address = line.split("|")
-        if origin == "Debian":
-            found.setdefault(label, address.rstrip("/"))
-    return found
-
-
-def sources(release: str, mirrors: Mapping[str, str]) -> str:
-    """What an installed Debian of that release has in sources.list: updates and security, where there are any."""
-    suites = [(mirrors["Debian"], release)]
-    if release not in ROLLING:
-        suites.append((mirrors["Debian"], f"{release}-updates"))
-        if "Debian-Security" in mirrors:
-            suites.append((mirrors["Debian-Security"], f"{release}-security"))
-    return "".join(f"deb {address} {suite} main\n" for address, suite in suites)
-
-
-def acquire_settings(dump: str) -> str:
-    """How apt fetches (proxies, retries, dates), from `apt-config dump Acquire`."""
-    return "".join(f"{line}\n" for line in dump.splitlines() if _APT.match(line))
 
 
 def pip_places(text: str) -> list[str]:
@@ -134,17 +103,3 @@ def _existing(names: Iterable[str]) -> Iterator[tuple[str, Path]]:
         for path in sorted(absolute.parent.glob(absolute.name)):
             if path.is_file():
                 yield str(path), path
-
-
-def _index_targets() -> str:
-    return _output("apt-get", "indextargets", "--format", _INDEX_TARGETS, "Created-By: Packages")
-
-
-def _output(*words: str) -> str:
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=False)
-    except FileNotFoundError:
-        raise NoSettings(f"no program {words[0]}: a Debian is made on a Debian, by its apt") from None
-    if done.returncode != 0:
-        raise NoSettings(f"{' '.join(words[:2])}: {done.stderr.strip()}; mend this machine's apt")
-    return done.stdout

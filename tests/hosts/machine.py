@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from lab.embedded import cgroups
+from lab.embedded import cgroups, debian
+from lab.embedded.debian import PATH, NoDebian
 from lab.embedded.namespaces import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
@@ -53,7 +54,6 @@ HOME = "/root"
 CLONE = f"{HOME}/flatnet"
 PACKAGES = ("git",)
 """What the README assumes beside Debian's required packages: the repository was cloned."""
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TOLD = ("docker.io", "docker-cli", "iproute2", "iptables", "openssh-server", "python3", "nodejs")
 MARK = ".tests-hosts"
 Tell = Callable[[str], None]
@@ -165,7 +165,7 @@ def _be_first_process(
         cgroups.join(name, "root", trees, parent=GROUPS)
         unshare(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC)
         code = _make_and_run(wanted, clients, trees, tell)
-    except (NoMachine, OSError) as error:
+    except (NoMachine, NoDebian, OSError) as error:
         os.write(speak, str(error).encode())
     except BaseException:  # noqa: BLE001 (reported to the parent; the process ends in any case)
         os.write(speak, traceback.format_exc().encode())
@@ -187,7 +187,7 @@ def _make_and_run(wanted: Wanted, clients: Clients, trees: tuple[cgroups.Hierarc
     _furnish(wanted, clients, root)
     shutil.rmtree(scratch)
     _enter(root, wanted.release, trees)
-    before = _installed()
+    before = debian.installed(Path("/"))
     tell(f"{wanted.release}: fresh root file system, {len(before)} packages: {time.monotonic() - began:.0f} s")
     first = 0
     for words in wanted.commands:
@@ -196,7 +196,7 @@ def _make_and_run(wanted: Wanted, clients: Clients, trees: tuple[cgroups.Hierarc
         code = _run(words, clients)
         tell(f"{wanted.release}: ./run {' '.join(words)}: exit code {code}, {time.monotonic() - began:.0f} s")
         first = first or code
-    after = _installed()
+    after = debian.installed(Path("/"))
     size = os.statvfs("/")
     used = (size.f_blocks - size.f_bfree) * size.f_frsize // 2**20
     versions = ", ".join(f"{name} {after[name]}" for name in TOLD if name in after)
@@ -215,20 +215,8 @@ def _place(wanted: Wanted, clients: Clients) -> Path:
 
 def _unpack(wanted: Wanted, clients: Clients, root: Path, scratch: Path) -> None:
     """Debian's required packages and git, by mmdebstrap(1)."""
-    settings = scratch / "apt.conf"
-    settings.write_text(clients.apt)
-    words = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
-    words += [f"--aptopt={settings}", wanted.release, str(root), "-"]
-    log = wanted.out / "mmdebstrap.log"
-    environment = {**os.environ, "PATH": PATH, "LC_ALL": "C.UTF-8", "TMPDIR": str(scratch)}
-    with log.open("wb") as stream:
-        done = subprocess.run(
-            words, input=clients.sources.encode(), stdout=stream, stderr=stream, env=environment, check=False
-        )
-    if done.returncode != 0:
-        lines = log.read_text(errors="replace").splitlines()
-        error = next((line.removeprefix("E: ") for line in lines if line.startswith("E: ")), "failed")
-        raise NoMachine(f"mmdebstrap: {error}; {log} has all that it printed")
+    wanted_root = debian.Wanted(wanted.release, clients.sources, PACKAGES, clients.apt)
+    debian.unpack(wanted_root, root, scratch=scratch, log=wanted.out / "mmdebstrap.log")
 
 
 def _furnish(wanted: Wanted, clients: Clients, root: Path) -> None:
@@ -286,11 +274,3 @@ def _run(words: Sequence[str], clients: Clients) -> int:
         pid, status = os.wait()
         if pid == child:
             return os.waitstatus_to_exitcode(status)
-
-
-def _installed() -> dict[str, str]:
-    """{package: version} of what dpkg has installed."""
-    words = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}|${Package}|${Version}\\n"]
-    listed = subprocess.run(words, env={"PATH": PATH}, capture_output=True, text=True, check=True).stdout
-    lines = (line.split("|") for line in listed.splitlines())
-    return {package: version for status, package, version in lines if status.startswith("ii")}

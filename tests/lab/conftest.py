@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -205,3 +206,20 @@ def run_dir(place: Place) -> Path:
 def lab(place: Place) -> Callable[..., Result]:
     """Run lab commands; every lab of the test is ended after it."""
     return place.lab
+
+
+@pytest.fixture
+def silent_mirror() -> Iterator[str]:
+    """The address of a mirror on this machine that takes connections and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(8)
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/debian"
+
+
+@pytest.fixture
+def closed_mirror() -> Iterator[str]:
+    """The address of a mirror on this machine at which nothing listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}/debian"

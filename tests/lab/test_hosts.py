@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,23 +18,6 @@ from tests.lab.test_bad_input import NOBODY
 from tests.lab.traces import STARTED, descendants, machine, wait_gone, wait_until
 
 COMMAND = [sys.executable, "-m", "tests.hosts"]
-
-
-@pytest.fixture
-def silent_mirror() -> Iterator[str]:
-    """The address of a mirror on this machine that takes connections and never answers."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen(8)
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/debian"
-
-
-@pytest.fixture
-def closed_mirror() -> Iterator[str]:
-    """The address of a mirror on this machine at which nothing listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}/debian"
 
 
 def hosts(*words: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:

@@ -146,7 +146,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={BASE_PACKAGES}"]
     words += [f"--aptopt={top / 'apt.conf'}", f"--customize-hook=copy-in {top / 'wheels'} /"]
     words += ["bookworm", str(top / "root.tar"), "-"]
-    subprocess.run(words, input=clients.sources, text=True, check=True, capture_output=True)
+    sources = "".join(source.line for source in clients.sources)
+    subprocess.run(words, input=sources, text=True, check=True, capture_output=True)
     return top / "root.tar"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -17,7 +18,7 @@ from lab.embedded import supervisor
 from lab.embedded.supervisor import IpFailed, Supervisor, _ip
 from lab.underlay import port_of
 
-CABLES = [{"bridge": "underlay", "interface": "eth0"}]
+CABLES = [{"bridge": "underlay", "interface": "eth0", "mac": "02:f1:c0:a8:38:03"}]
 PORT = port_of("u1", "underlay")
 
 
@@ -27,6 +28,7 @@ class Ip:
     def __init__(self) -> None:
         self.fails = False
         self.ports: set[str] = {"lo"}
+        self.macs: list[str] = []
 
     def __call__(self, commands: list[str]) -> None:
         if self.fails:
@@ -36,6 +38,7 @@ class Ip:
                 self.ports.remove(words[2])
             elif words[:2] == ["link", "add"]:
                 self.ports.add(words[2])
+                self.macs.append(words[words.index("address") + 1])
 
     def listed(self) -> list[tuple[int, str]]:
         return list(enumerate(self.ports))
@@ -62,7 +65,7 @@ class Lab(Supervisor):
 
 @pytest.fixture
 def lab(tmp_path: Path, ip: Ip) -> Iterator[Lab]:
-    made = Lab({"name": "x", "nodes": [{"name": "u1", "cables": CABLES}]}, tmp_path, 0)
+    made = Lab({"name": "x", "nodes": [{"name": "u1", "cables": CABLES, "root": None}]}, tmp_path, 0)
     made.places = {"manager": os.getpid()}
     made._start(["u1"])
     yield made
@@ -118,6 +121,12 @@ def test_a_node_that_cannot_be_plugged_in_is_ended_and_started_later(lab: Lab, i
     assert running(lab.made[2]) and PORT in ip.ports
 
 
+def test_a_node_that_was_off_has_the_same_mac(lab: Lab, ip: Ip) -> None:
+    request(lab, "power-off")
+    request(lab, "power-on")
+    assert ip.macs == ["02:f1:c0:a8:38:03"] * 2
+
+
 @pytest.mark.parametrize("text", ["[]", "{", "7", '{"op": "power-on", "node": "u9"}', '{"op": "dance"}', "\x00"])
 def test_a_request_that_makes_no_sense_is_refused(lab: Lab, text: str) -> None:
     assert "error" in ask(lab, text)
@@ -141,3 +150,47 @@ def test_whatever_iproute2_does_it_is_one_error(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(IpFailed, match=f"^ip link set lo up: .*{why}"):
         _ip(["link set lo up"])
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root file system in the cache."""
+    folder = tmp_path / "roots" / "trixie-00000000"
+    (folder / "tree").mkdir(parents=True)
+    (folder / "root.json").touch()
+    return folder / "tree"
+
+
+def power_on(lab: Lab, root: str) -> dict[str, Any]:
+    return ask(lab, json.dumps({"op": "power-on", "node": "u1", "root": root}))
+
+
+def roots_told(lab: Lab) -> Any:
+    return json.loads((lab.state / "state.json").read_text())["roots"]
+
+
+def test_a_node_is_started_with_another_root_and_with_the_machines_again(lab: Lab, root: Path) -> None:
+    request(lab, "power-off")
+    assert power_on(lab, str(root))["ok"] and roots_told(lab) == {"u1": str(root)}
+    request(lab, "power-off")
+    assert request(lab, "power-on")["ok"] and roots_told(lab) == {"u1": str(root)}, "a reboot changes nothing"
+    request(lab, "power-off")
+    assert power_on(lab, "")["ok"] and roots_told(lab) == {"u1": None}
+
+
+def test_a_root_that_a_node_has_had_is_locked_as_long_as_the_lab_lives(lab: Lab, root: Path) -> None:
+    request(lab, "power-off")
+    power_on(lab, str(root))
+    with (root.parent / "root.json").open() as facts:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for descriptor in lab.held.values():
+            os.close(descriptor)
+        fcntl.flock(facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_root_that_was_removed_meanwhile_is_an_error_and_the_node_stays_off(lab: Lab, root: Path) -> None:
+    request(lab, "power-off")
+    (root.parent / "root.json").unlink()
+    assert "root.json" in power_on(lab, str(root))["error"]
+    assert not lab.nodes
