@@ -2,6 +2,7 @@
 
 from fixtures.cluster.nodes import Cluster, ClusterNode
 from fixtures.containers.fleet import Fleet
+from fixtures.evidence.lines import shown
 from fixtures.expose.exposure import Exposure
 from fixtures.expose.stranger import Stranger
 from fixtures.probes.prober import TRANSPORTS, Prober
@@ -67,7 +68,7 @@ def test_expose_adds_one_route_and_hide_takes_it_back(exposure: Exposure) -> Non
     hide leaves routes, addresses and packet-filter rules of the node as they were.
     """
     findings = [finding for cycle in exposure.expose_twice_and_hide() for finding in cycle.findings]
-    assert not findings, "\n".join(findings)
+    assert not findings, shown(findings)
 
 
 @requirement("HOST-6")
