@@ -1,7 +1,7 @@
 """What a run costs as a cluster grows: `python -m benchmarks.scale --nodes 3 5 10` (root; each run makes a lab).
 
-Each size is one `pytest suites --nodes N --no-disruptive`. Printed are its verdict, the tests, the probes, the seconds of
-the whole command, and the most memory that the runner had; and the exponents with which these grow from size to size.
+Each size is one `pytest suites --nodes N --no-disruptive`. Printed are its verdict, the tests, the probes, the seconds
+of the whole command, the most memory that the runner had, and the exponents with which these grow from size to size.
 """
 
 from __future__ import annotations

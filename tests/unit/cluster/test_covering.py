@@ -110,3 +110,42 @@ def test_every_node_and_container_is_tried_with_nodes(seed: int) -> None:
     made = Covering(seed, complete=False).to_nodes(members, nodes)
     assert sorted((member.node, node) for member, node in made) == sorted(product(nodes, nodes))
     assert {member for member, _ in made} == set(members)
+
+
+@pytest.mark.parametrize("peers", [2, 3, 4, 6])
+@pytest.mark.parametrize("nodes", [8, 9, 20])
+def test_with_peers_each_node_is_tried_with_so_many_and_consecutive_seeds_come_to_all(peers: int, nodes: int) -> None:
+    names = [f"u{number + 1}" for number in range(nodes)]
+    members = slots("a", nodes)
+    met: set[tuple[str, str]] = set()
+    even = peers + peers % 2
+    for seed in range(-(-(nodes // 2) // (even // 2))):
+        covering = Covering(seed, complete=False, peers=peers)
+        made = covering.within(members)
+        across = [pair for pair in made if pair[0].node != pair[1].node]
+        count = {name: sum(one == name for one, _ in ways(across)) for name in names}
+        assert set(count.values()) <= {even - 1, even}, "an even number of nodes has one that is farthest, once"
+        assert {one for one, _ in made} == set(members)
+        assert covering.all_within(members) == made
+        crossing = covering.across(members, slots("b", nodes))
+        assert {one for one, _ in crossing} == set(members)
+        assert set(ways(across)) <= set(ways(crossing))
+        for name in names:
+            partners = {one for one, other in ways(across) if other == name} | {name}
+            assert set(covering.partners(name, names)) == partners
+            assert {node for member, node in covering.to_nodes(members, names) if member.node == name} == partners
+        met |= set(ways(across))
+    assert met == set(permutations(names, 2))
+
+
+@pytest.mark.parametrize("peers", [9, 10, 50])
+def test_as_many_peers_as_there_are_nodes_are_all(peers: int) -> None:
+    members = slots("a", 10)
+    assert Covering(3, False, peers).within(members) == Covering(3, False).within(members)
+
+
+def test_without_peers_every_pair_is_every_pair() -> None:
+    members = slots("a", 5)
+    assert Covering(1, complete=False).all_within(members) == list(permutations(members, 2))
+    assert Covering(1, complete=False).partners("u1", ["u1", "u2"]) == ["u1", "u2"]
+    assert "with 4 others" in Covering(1, False, 4).describe()

@@ -11,7 +11,7 @@ from fixtures.probes import making_room
 from fixtures.probes.client import AgentClient
 from fixtures.probes.delivery import Endpoint
 from fixtures.probes.making_room import batches, make_room, namespaces_of
-from fixtures.probes.room import Kernel, Room
+from fixtures.probes.room import LEAST, Kernel, Room
 
 
 class Agent:
@@ -44,13 +44,13 @@ PLACES = {"u1": ["/a1", "/a2"]}
 
 def test_where_there_is_room_nothing_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     table = Table(monkeypatch, entries=512)
-    assert make_room(table.agents, PLACES, 300) == Room(300, 175)
+    assert make_room(table.agents, PLACES, 300) == Room(300, 175, LEAST)
     assert not table.own["u1"].asked and not table.own["u2"].asked
 
 
 def test_where_there_is_none_the_nodes_forget_and_the_room_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     table = Table(monkeypatch, entries=512, after=0)
-    assert make_room(table.agents, PLACES, 301) == Room(600, 350)
+    assert make_room(table.agents, PLACES, 301) == Room(600, 350, 512)
     assert table.own["u1"].asked == [[None, "/a1", "/a2"]]
     assert table.own["u2"].asked == [[None]]
 

@@ -24,27 +24,27 @@ HERE = Kernel("one", 1024, 124)
 
 def test_nodes_of_one_kernel_share_its_room() -> None:
     shared = dict.fromkeys(("u1", "u2", "u3"), HERE)
-    assert room(shared) == Room(900 * 600 // 1024, 900 * 350 // 1024)
+    assert room(shared) == Room(900 * 600 // 1024, 900 * 350 // 1024, 512 - 124)
     assert room({"u1": HERE}) == room(shared)
 
 
 def test_nodes_with_kernels_of_their_own_have_as_much_room_each_as_the_fullest() -> None:
     own = {"u1": Kernel("one", 1024, 0), "u2": Kernel("two", 1024, 512)}
-    assert room(own) == Room(2 * 300, 2 * 175)
+    assert room(own) == Room(2 * 300, 2 * 175, 2 * LEAST)
     mixed = {"u1": Kernel("one", 2048, 0), "u2": Kernel("one", 2048, 0), "u3": Kernel("two", 4096, 0)}
-    assert room(mixed) == Room(3 * 600, 3 * 350)
+    assert room(mixed) == Room(3 * 600, 3 * 350, 3 * 512)
 
 
 def test_a_limit_that_nobody_reads_is_the_kernels_usual_one() -> None:
     assert DEFAULT_LIMIT == 1024
-    assert room({"u1": Kernel("")}) == Room(600, 350) == room({})
-    assert room({"u1": Kernel("", 8192, None)}) == Room(8 * 600, 8 * 350)
+    assert room({"u1": Kernel("")}) == Room(600, 350, 512) == room({})
+    assert room({"u1": Kernel("", 8192, None)}) == Room(8 * 600, 8 * 350, 4096)
 
 
 @pytest.mark.parametrize("entries", [1024, 2000, 1000])
 def test_a_full_table_has_a_little_room(entries: int) -> None:
     assert Kernel("one", 1024, entries).free == LEAST
-    assert room({"u1": Kernel("one", 1024, entries)}) == Room(LEAST * USED // 1024, LEAST * SPARED // 1024)
+    assert room({"u1": Kernel("one", 1024, entries)}) == Room(LEAST * USED // 1024, LEAST * SPARED // 1024, LEAST)
 
 
 def test_the_runners_own_kernel_is_known_better() -> None:

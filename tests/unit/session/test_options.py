@@ -37,3 +37,25 @@ def test_the_head_of_a_run_of_the_suites_shows_the_seed(
     monkeypatch.setattr(life, "runs_suites", lambda config: suites)
     config: Any = SimpleNamespace(stash={RUN: SimpleNamespace(seed=7, covering=Covering(7, complete=True))})
     assert life.pytest_report_header(cast(pytest.Config, config)) == told
+
+
+def option(**chosen: object) -> Any:
+    return SimpleNamespace(**{"peers": None, "thorough": False, **chosen})
+
+
+def test_peers_are_a_number() -> None:
+    assert life._peers(option()) is None and life._peers(option(thorough=True)) is None
+    assert life._peers(option(peers="14")) == 14
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"peers": "x"}, "--peers x: not a number"),
+        ({"peers": "1"}, "--peers 1: each node needs 2 others at least"),
+        ({"peers": "4", "thorough": True}, "--peers and --thorough exclude each other"),
+    ],
+)
+def test_peers_that_make_no_sense_are_a_usage_error(chosen: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        life._peers(option(**chosen))
