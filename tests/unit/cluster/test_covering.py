@@ -149,3 +149,19 @@ def test_without_peers_every_pair_is_every_pair() -> None:
     assert Covering(1, complete=False).all_within(members) == list(permutations(members, 2))
     assert Covering(1, complete=False).partners("u1", ["u1", "u2"]) == ["u1", "u2"]
     assert "with 4 others" in Covering(1, False, 4).describe()
+
+
+@pytest.mark.parametrize("nodes", [4, 5, 10])
+def test_every_node_has_every_share_as_sender_and_as_receiver(nodes: int) -> None:
+    ours, theirs, names = slots("a", nodes), slots("b", nodes), [f"u{number + 1}" for number in range(nodes)]
+    items = list(range(23))
+    assert Covering(1, complete=True).share((ours[0], theirs[1]), items, names) == items
+    covering = Covering(1, complete=False)
+    sent: dict[str, list[int]] = {name: [] for name in names}
+    came: dict[str, list[int]] = {name: [] for name in names}
+    for one, other in covering.across(ours, theirs):
+        share = covering.share((one, other), items, names)
+        assert len(share) <= -(-len(items) // nodes)
+        sent[one.node] += share
+        came[other.node] += share
+    assert all(sorted(found) == items for found in (*sent.values(), *came.values()))
