@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from lab.access.cluster import ClusterAccess, NodeAccess
 
 MANY_NODES = 10
-"""More nodes than these forget each subnet's neighbours when they were reached: twenty know 380 by each of their networks,
-and the kernel that they share holds 1024 (net.ipv4.neigh.default.gc_thresh3)."""
+"""More nodes than these forget each subnet's neighbours when they were reached: twenty know 380 in each network, and
+the kernel that they share holds 1024 (net.ipv4.neigh.default.gc_thresh3)."""
 UDP_PORT = 4789
 FIRST_VNI = 4200
 OVERHEAD = 50
