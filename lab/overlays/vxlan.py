@@ -21,6 +21,9 @@ from .options import Option
 if TYPE_CHECKING:
     from lab.access.cluster import ClusterAccess, NodeAccess
 
+MANY_NODES = 10
+"""More nodes than these forget each subnet's neighbours when they were reached: twenty know 380 in each network, and
+the kernel that they share holds 1024 (net.ipv4.neigh.default.gc_thresh3)."""
 UDP_PORT = 4789
 FIRST_VNI = 4200
 OVERHEAD = 50
@@ -146,6 +149,8 @@ class Vxlan(Overlay):
                 if other != index:
                     target = self.gateway(subnet, other).ip
                     node.run(["busybox", "ping", "-c", "1", "-W", "5", str(target)], timeout_s=8)
+            if len(self.inventory.nodes) > MANY_NODES:
+                node.run(["ip", "neighbour", "flush", "dev", self.bridge(subnet)])
 
     def attach(self, subnet: str) -> dict[str, Any]:
         return {"network": self.network_of(subnet)}

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from fixtures.cluster.topology import pairs
+from fixtures.cluster.topology import planned_pairs
 from fixtures.containers.fleet import PER_NODE, slots
 from lab.embedded import plan
 from lab.embedded.plan import LabSpec
@@ -258,11 +258,11 @@ def test_options_that_do_not_fit_together(chosen: dict[str, Any], words: str) ->
 @pytest.mark.parametrize("nodes", [1, 2, 3])
 def test_pairs_cover_every_node_both_ways_and_one_pair_on_each(nodes: int) -> None:
     inventory = plan.inventory(LabSpec(nodes=nodes))
-    made = pairs(inventory, "a")
+    made = planned_pairs(inventory, "a")
     ways = [(one.node, other.node) for one, other in made]
     names = [node.name for node in inventory.nodes]
     assert sorted(ways) == sorted((one, other) for one in names for other in names for _ in range(1 + (one == other)))
     assert len(set(made)) == len(made) and all(one != other for one, other in made)
-    assert made == pairs(inventory, "a")
+    assert made == planned_pairs(inventory, "a")
     assert len(slots(inventory, "b")) == PER_NODE * nodes
     assert len({slot.label for slot in slots(inventory, "a") + slots(inventory, "b")}) == 2 * PER_NODE * nodes
