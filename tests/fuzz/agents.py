@@ -150,7 +150,8 @@ def _streams(answers: dict[str, Any]) -> None:
         [streams.THERE, streams.BACK], {"u1": ["u1/a1"], "u2": ["u2/a2"]}, answers
     ).counts
     conditions = {
-        node: stream_judging.read_condition([f"{node}/a{node[1]}"], answer, (0, 0)) for node, answer in answers.items()
+        node: stream_judging.read_condition([f"{node}/a{node[1]}"], answer, (0, 0), by_program=True)
+        for node, answer in answers.items()
     }
     repr((counts, stream_judging.find_void(counts, conditions))).encode()
 
