@@ -143,7 +143,7 @@ def refuse_from_outside(inventory: Inventory) -> None:
 
 
 def _is_machines_own(namespace: Path) -> bool:
-    """Whether it is that of process 1; False where nobody may look at that one, or there is no such namespace."""
+    """Whether it is that of process 1; False where that one is not to be seen, or there is no such namespace."""
     try:
         return namespace.samefile(OWN_NAMESPACE)
     except OSError:
