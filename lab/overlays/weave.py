@@ -166,8 +166,7 @@ class Weave(Overlay):
 
     def _http_get(self, node: NodeAccess, path: str) -> str:
         """The answer of Weave's HTTP API on the node. Raises HarnessError when there is none, or an HTTP error."""
-        api = self.option("api", "127.0.0.1:6784")
-        return node.run(["python3", "-c", _HTTP_GET, f"http://{api}{path}"]).stdout
+        return node.run(["python3", "-c", _HTTP_GET, f"http://{self.option('api', '127.0.0.1:6784')}{path}"]).stdout
 
     def _owned(self, node: NodeAccess) -> list[tuple[str, list[str]]]:
         """(container's id, its addresses) according to the node's router."""

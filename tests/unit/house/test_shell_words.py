@@ -17,6 +17,9 @@ MEANT = {
     "fixtures/evidence/diagnosis.py: tool": "of STATE_COMMANDS",
     "fixtures/isolation/attacks.py: address": "words of `docker exec`, which has no shell",
     "fixtures/isolation/attacks.py: network.prefixlen": "words of `docker exec`, which has no shell",
+    "lab/embedded/debian.py: ','.join(wanted.packages)": "words of mmdebstrap, which is started without a shell",
+    "lab/embedded/debian.py: pattern.removeprefix('!')": "words of mmdebstrap, which is started without a shell",
+    "lab/embedded/debian.py: settings": "words of mmdebstrap, which is started without a shell",
     "lab/overlays/weave.py: self.option('command', 'weave')": "overlay.options.command is a command line",
     "lab/overlays/weave.py: command": "overlay.options.command is a command line",
 }
