@@ -74,6 +74,7 @@ FAULTS = (
         _registrations("node-address"),
         must_fail=("JOB-2", "JOB-4"),
         blames=("{node}", "address"),
+        blames_in={"JOB-2": ("gets other addresses than", r"NOERROR, .*192\.168\.56\.")},
         may_fail=("JOB-6",),
         needs_nomad=True,
     ),
