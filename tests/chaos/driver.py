@@ -25,7 +25,7 @@ from tests.lab.conftest import ROOT, Place
 
 SUITE = ("suites/no_nat/test_addresses.py", "suites/dns/test_records.py", "suites/isolation/test_attacks.py")
 LAB = "chaos"
-NODES = ("--nodes", "2", "--no-nomad")
+NODES = ("--nodes", "2")
 MOST_S = 240.0
 """No command of these takes as long, whatever is killed below it; one that does hangs."""
 LEFT_S = 20.0
@@ -159,7 +159,7 @@ class Chaos:
         python = [sys.executable, "-m"]
         run = [*python, "pytest", "--out", str(self._place.out), *SUITE]
         return {
-            Phase.UP: [*python, "lab", "up", "--lab", LAB, *NODES],
+            Phase.UP: [*python, "lab", "up", "--lab", LAB, *NODES, "--no-nomad"],
             Phase.RUN: [*run, *NODES],
             Phase.WORKERS: [*run, *NODES, "-n", "2"],
             Phase.KEPT: [*run, "--lab", LAB],
@@ -168,7 +168,7 @@ class Chaos:
 
     def _make_ready(self, phase: Phase) -> None:
         if phase in (Phase.KEPT, Phase.DOWN):
-            up = self._place.lab("up", "--lab", LAB, *NODES)
+            up = self._place.lab("up", "--lab", LAB, *NODES, "--no-nomad")
             assert up.returncode == 0, up.stdout + up.stderr
 
     def _start(self, phase: Phase) -> tuple[subprocess.Popen[bytes], int | None, Path]:
