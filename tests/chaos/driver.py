@@ -195,7 +195,7 @@ class Chaos:
     def _hit(self, kill: Kill, process: subprocess.Popen[bytes], terminal: int | None, outcome: Outcome) -> None:
         deadline = time.monotonic() + kill.moment * self._durations[kill.phase]
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))  # the command may end before, which is no hit
+            process.wait(max(0.0, deadline - time.monotonic()))  # the command may end before, which hits nothing
         while process.poll() is None and not outcome.hit:
             outcome.hit = self._try(kill, process, terminal)
             if not outcome.hit:

@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.lab.conftest import COMMAND_TIMEOUT_S, ROOT, Place
 
 SUITE = "suites/no_nat/test_addresses.py"
-CONDITIONS = {
+CONDITIONS: dict[str, dict[str, Any]] = {
     "an ASCII locale, and no UTF-8 mode": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
     "output in Latin-1": {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"},
     "a locale that the machine does not have": {"LC_ALL": "tr_TR.UTF-8"},
