@@ -26,7 +26,7 @@ def test_links_have_their_mtu_state_bridge_and_kind() -> None:
         [BRIDGE, TUNNEL, {"ifname": "eth0", "mtu": 1500, "flags": [], "link_type": "ether", "address": "m"}]
     )
     assert found["fn-a"] == ("mtu 1450 up bridge vlan_filtering 0 stp_state 0",)
-    assert found["vx-a"] == ("mtu 1450 up master fn-a vxlan id 4200 port 4789 local 192.168.56.4 0a:00:00:00:00:01",)
+    assert found["vx-a"] == ("mtu 1450 up master fn-a vxlan id 4200 port 4789 local 192.168.56.4",)
     assert found["eth0"] == ("mtu 1500 down m",)
 
 
@@ -38,6 +38,17 @@ def test_veth_pairs_are_counted_since_their_names_are_random() -> None:
 
 def test_a_bridges_mac_is_that_of_a_port_and_left_out() -> None:
     assert state.links([BRIDGE]) == state.links([{**BRIDGE, "address": "02:42:00:00:00:99"}])
+
+
+def test_a_nodes_own_nic_can_be_an_end_of_a_pair() -> None:
+    nic = {"ifname": "eth0", "mtu": 1500, "flags": ["UP"], "linkinfo": {"info_kind": "veth"}, "link_type": "ether"}
+    assert (
+        not state.is_veth(nic)
+        and state.is_veth({**nic, "master": "fn-a"})
+        and state.is_veth({**nic, "ifname": "veth1"})
+    )
+    assert state.links([nic]) == {"eth0": ("mtu 1500 up veth",)}
+    assert state.addresses([{**nic, "addr_info": [entry("10.1.1.1")]}]) == {"eth0": ("10.1.1.1/24",)}
 
 
 def entry(local: str, family: str = "inet", scope: str = "global") -> dict[str, Any]:
@@ -63,7 +74,7 @@ def test_routes_by_table_and_destination() -> None:
     found = state.routes(
         [
             {"dst": "default", "gateway": "10.0.0.1", "dev": "eth0", "flags": []},
-            {"dst": "default", "gateway": "10.0.0.2", "dev": "eth0", "metric": 50, "flags": ["linkdown"]},
+            {"dst": "default", "gateway": "10.0.0.2", "dev": "eth0", "metric": 50, "flags": ["dead", "linkdown"]},
             {"dst": "10.32.0.0/24", "dev": "fn-a", "table": "7", "scope": "link", "prefsrc": "10.32.0.1"},
             {"dst": "10.32.0.1", "type": "local", "dev": "fn-a"}, {"dst": "fe80::/64", "dev": "fn-a"},
             {"dst": "ff00::/8", "dev": "fn-a"}, {"dst": "10.1.0.0/16", "dev": "veth1"},
@@ -150,7 +161,8 @@ def test_the_fdb_by_its_permanent_entries_and_whom_it_floods() -> None:
 
     found = state.fdb(
         [
-            own("fn-a", "01:00:5e:00:00:01"), own("fn-a", "33:33:00:00:00:01"), own("veth1", "02:42:00:00:00:05"),
+            own("fn-a", "02:42:00:00:00:01"), own("fn-a", "02:42:00:00:00:02"), own("veth1", "02:42:00:00:00:05"),
+            own("fn-a", "01:00:5e:00:00:01"), own("fn-a", "33:33:00:00:00:01"),
             own("vx-a", "00:00:00:00:00:00", dst="192.168.56.5"), own("vx-a", "00:00:00:00:00:00", dst="192.168.56.3"),
             {"ifname": "vx-a", "mac": "02:42:00:00:00:09", "dst": "192.168.56.3", "state": ""},
         ],

@@ -23,7 +23,7 @@ class Way:
 
     def __init__(self, words: Sequence[str]) -> None:
         self._sock, there = socket.socketpair()
-        self.process = subprocess.Popen([sys.executable, "-c", *words], stdin=there, stdout=there)
+        self.process = subprocess.Popen([sys.executable, "-c", *words], stdin=there.fileno(), stdout=there.fileno())
         there.close()
 
     def sendall(self, data: bytes) -> None:
