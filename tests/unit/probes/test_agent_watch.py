@@ -162,6 +162,7 @@ def test_different_answers_have_a_number_each_and_there_are_not_without_end(
         (b"\0" * 12, "0"),
         (b"\0" * 7, "unreadable"),
     ],
+    ids=["two", "none", "nxdomain", "cut off", "empty", "too short"],
 )
 def test_an_answer_as_text(data: bytes, text: str) -> None:
     assert read_answer(data) == text
