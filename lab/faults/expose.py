@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from .model import ANY_OVERLAY, Action, Fault, Site
 
-NAMES = "DNS-1 DNS-2 DNS-3 DNS-4 DNS-5 DNS-6 DNS-7 DNS-8 DNS-9 DNS-10 DNS-11 DNS-12".split()
-
 
 def _route_missing(site: Site) -> list[Action]:
     subnet = site.subnets[0]

@@ -110,7 +110,7 @@ FAULTS = (
         "https://github.com/kubernetes/kubernetes/issues/43953",
         _cable,
         must_fail=("ISO-3", "ISO-4", "ISO-9"),
-        may_fail=("ISO-1", "ISO-5", "ISO-6"),
+        may_fail=("ISO-1", "ISO-5", "ISO-6", "ISO-7"),
         blames=("in another subnet|of another subnet|went through|received", "broadcast|255.255.255.255|ARP|frame"),
     ),
     Fault(

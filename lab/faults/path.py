@@ -5,7 +5,6 @@ from __future__ import annotations
 from lab.access import operations
 
 from ..overlays.vxlan import UDP_PORT
-from .expose import NAMES
 from .model import ANY_OVERLAY, SWITCH, TABLE, Action, Fault, Plan, Site, Where, load_rules
 
 TUNNELLED = ("vxlan", "swarm")
@@ -268,7 +267,7 @@ FAULTS = (
         "https://github.com/hashicorp/consul/issues/3630",
         _partition,
         must_fail=("NET-1", "CP-2", "ISO-2"),
-        may_fail=("NET-5", "NET-7", "EXT-4", "CP-4", *NAMES),
+        may_fail=("NET-7", "EXT-4"),
         blames=("{node}", "NIC|leader|voter"),
         where=Where.SWITCH,
         overlays=ANY_OVERLAY,
