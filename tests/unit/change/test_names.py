@@ -87,3 +87,25 @@ def test_the_last_questions_and_those_of_a_container_that_ended_are_not_judged()
     silent.source.gone.clear()
     silent.source.ended = 109.9
     assert outage(silent).unanswered == 0
+
+
+def test_an_asker_that_stood_still_reads_late_what_came_in_time() -> None:
+    watch = asking({200: None})
+    watch.source.read(marks((REPLIED, 2, 200, 104 + 2.5, 0)), {})
+    assert outage(watch).unanswered == 1
+    watch.source.stood_still_s = 0.6
+    assert outage(watch).unanswered == 0
+
+
+@pytest.mark.parametrize("held_up", [200, 201])
+def test_a_pause_of_the_asker_is_not_a_time_without_an_answer_but_is_told(held_up: int) -> None:
+    node = life("u1")
+    node.texts = [RIGHT]
+    for number in range(500):
+        at = 100 + number / 50 + (0.5 if number >= held_up else 0)
+        node.read(marks((ASKED, 2, number, at, 0)), {})
+        if number != 200:
+            node.read(marks((REPLIED, 2, number, at + 0.001, 0)), {})
+    found = outage(Watch(Flow(2, "questions", HERE, None, "10.0.0.1"), node, None))
+    assert found.unanswered == 1 and found.longest_ms == pytest.approx(20)
+    assert found.unwatched_ms == pytest.approx(520)

@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.change.marks import ENDED, SENT
 from fixtures.change.outage import (
+    UNWATCHED,
     WITH_CONTAINER,
     Away,
     NameOutage,
@@ -82,6 +83,13 @@ def test_what_was_lost_before_the_container_ended_counts() -> None:
     assert outage(datagrams(lost=range(150, 160)), absences={1: AWAY}).lost == 10
 
 
+def test_an_agent_that_stood_still_saw_the_container_end_later_than_it_did() -> None:
+    watch = datagrams(lost=range(200, 500))
+    assert outage(watch, absences={1: AWAY}).lost == 36
+    watch.source.stood_still_s = 0.8
+    assert outage(watch, absences={1: AWAY}).lost == 0
+
+
 def test_a_node_that_went_is_looked_at_until_then() -> None:
     watch = datagrams(lost=range(245, 500))
     assert watch.destination is not None
@@ -139,6 +147,17 @@ def test_a_connection_that_carries_nothing_any_more() -> None:
     assert "never carried anything" in fate(connection(echoed_until=0))
 
 
+@pytest.mark.parametrize("echoed_until", [0, 50])
+def test_a_connection_whose_other_end_stood_still_is_not_watched(echoed_until: int) -> None:
+    watch = connection(echoed_until=echoed_until, said=250)
+    assert watch.destination is not None
+    watch.destination.stood_still_s = 6.0
+    assert fate(watch) == UNWATCHED
+    found = outage(watch, ended=125.0)
+    assert found.broken == () and found.unwatched_ms == 6000
+    assert "u1 → u2: not watched for 6000 ms" in Outage((found,), (), 20).unwatched(None)
+
+
 def test_a_connection_that_ended_with_its_container() -> None:
     watch = connection(echoed_until=50, more=[(ENDED, 1, 0, 105.0, 104)])
     assert connection_fate(watch, BEGAN, 125.0, {1: AWAY}) == WITH_CONTAINER
@@ -194,12 +213,19 @@ def test_what_was_not_watched_is_not_proved() -> None:
     assert "nothing was measured" in Outage((), (), 20).unwatched(None)
     watched = Outage((pair(unwatched_ms=900.0),), (), 20)
     assert watched.unwatched(None) == "" and watched.unwatched(1000) == ""
-    assert "u1 → u2: nothing was sent for 900 ms" in watched.unwatched(500)
-    assert "nothing was sent for 1100 ms" in Outage((pair(unwatched_ms=1100.0),), (), 20).unwatched(None)
+    assert "u1 → u2: not watched for 900 ms" in watched.unwatched(500)
+    assert "not watched for 1100 ms" in Outage((pair(unwatched_ms=1100.0),), (), 20).unwatched(None)
     assert Outage((pair(unwatched_ms=59.0),), (), 20).unwatched(0) == "", "three paces are the least that can be asked"
     empty = replace(pair(), sent=0)
     assert Outage((empty,), (), 20).unwatched(None) == "u1 → u2: nothing was sent"
     assert Outage((replace(empty, away=(AWAY,)),), (), 20).unwatched(None) == ""
+
+
+def test_an_asker_that_stood_still_is_not_watched_either() -> None:
+    held_up = NameOutage("u1/a1", "10.0.0.1", 50, 0, unwatched_ms=900.0)
+    found = Outage((pair(),), (held_up,), 20)
+    assert found.unwatched_ms == 900 and found.unwatched(None) == ""
+    assert found.unwatched(500).startswith("questions of u1/a1: not watched for 900 ms")
 
 
 def test_questions_are_not_a_pair_of_nodes() -> None:

@@ -37,7 +37,7 @@ def test_without_a_bound_it_is_reported_and_not_judged() -> None:
 
 def test_a_measurement_that_shows_too_little_is_not_proved() -> None:
     unwatched = replace(FOUND, bound_ms=None, outage=Outage((replace(PAIR, unwatched_ms=1500.0),), (), 20.0))
-    with pytest.raises(NotProved, match="the outage was not measured: u1 → u2: nothing was sent for 1500 ms"):
+    with pytest.raises(NotProved, match="the outage was not measured: u1 → u2: not watched for 1500 ms"):
         unwatched.beyond_the_bound()
     assert replace(unwatched, bound_ms=100.0).beyond_the_bound(), "what was seen stands"
 

@@ -85,3 +85,10 @@ def test_a_loss_beside_a_late_one_counts_the_longer_time() -> None:
 
 def test_marks_between_two_times() -> None:
     assert within([(0, 1.0), (1, 2.0), (2, 3.0)], 2.0, 3.0) == [(1, 2.0), (2, 3.0)]
+
+
+@pytest.mark.parametrize("held_up", [20, 21])
+def test_a_sender_that_was_held_up_beside_a_loss_does_not_make_the_silence_longer(held_up: int) -> None:
+    made = sent(held_up) + [(number, at + 0.5) for number, at in sent(50)[held_up:]]
+    (silence,) = judge_flow(made, came(made, range(20, 21))).silences
+    assert silence.lost == 1 and silence.seconds == pytest.approx(PACE)
