@@ -120,6 +120,7 @@ def test_datagrams_of_another_container_are_told() -> None:
     found = Outage((outage(watch),), (), 20)
     assert found.pairs[0].strays == 3 and not found.silent
     assert found.beyond(1000) == ["u1 → u2: 3 datagrams came to another container"]
+    assert outage(watch, absences={1: AWAY}).strays == 0, "its successor may have its address"
 
 
 # -- connections ----------------------------------------------------------------------
