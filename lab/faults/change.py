@@ -158,10 +158,9 @@ FAULTS = (
         "A reload of the firewall wipes the rules that the engine has made.",
         "https://github.com/moby/moby/issues/12294",
         _firewall_reloaded,
-        must_fail=("CHG-1", "CHG-3"),
-        may_fail=("CHG-2",),
+        must_fail=("CHG-1", "CHG-2", "CHG-3"),
         blames=("{node}",),
-        blames_in={"CHG-3": ("{node}: filter", "gone", "DOCKER")},
+        blames_in={"CHG-2": ("{node}", "silent for"), "CHG-3": ("{node}: filter", "gone", "DOCKER")},
     ),
     Fault(
         "change-closes-forward",

@@ -182,6 +182,8 @@ def test_only_what_exceeds_the_bound_is_told_the_worst_first() -> None:
     assert both.beyond(700) == [] and len(both.beyond(699)) == 1
     assert [line.split("silent for ")[1][:6] for line in both.beyond(100)] == ["700 ms", "500 ms"]
     assert "; 25 of 500 datagrams were lost" in both.beyond(100)[0]
+    cut = Outage((pair(STOP, broken=("the connection x ended",)),), (), 20)
+    assert ["silent" in line for line in cut.beyond(100)] == [True, False], "a connection ended of the silence"
 
 
 def test_a_lost_connection_and_a_wrong_answer_exceed_every_bound() -> None:
