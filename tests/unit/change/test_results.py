@@ -63,6 +63,15 @@ def test_the_picture_has_a_row_for_each_pair_and_asker_and_marks_for_lines() -> 
     assert svg.startswith("<svg") and svg.endswith("</svg>") and svg.count("stroke-dasharray") == 2
 
 
+def test_an_asker_that_was_started_again_has_one_row_and_was_gone_in_between() -> None:
+    gone = Away("u1/a1", "u1", 3.0, 5.0, False)
+    again = replace(ASKER, stops=(), wrong=(), unanswered=1)
+    outage = replace(OUTAGE, pairs=(replace(PAIR, away=(gone,)),), names=(ASKER, again))
+    svg = draw(outage, command="x", lines=(), command_s=4, whole_s=10)
+    assert svg.count("DNS of u1/a1") == 1 and "500 ms, 4 unanswered, 4 wrong" in svg
+    assert svg.count(f"<title>{gone}</title>") == 2, "a bar for the pair, and one for the asker"
+
+
 def test_a_silence_is_as_long_in_the_picture_as_it_was() -> None:
     def widths(seconds: float) -> list[float]:
         outage = replace(OUTAGE, pairs=(replace(PAIR, stops=(replace(STOP, seconds=seconds),), away=()),), names=())
