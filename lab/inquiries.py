@@ -18,7 +18,7 @@ from .discovery.cluster import interpret
 from .discovery.options import Ways, targets_of
 from .discovery.survey import survey
 from .discovery.writing import write
-from .embedded.lifecycle import join
+from .embedded.lifecycle import join, refuse_from_outside
 from .errors import EXIT_UNUSABLE, InventoryError, LabError, UsageError
 from .inventory import load
 from .overlays import adapter
@@ -83,6 +83,7 @@ def _check(options: argparse.Namespace) -> int:
     began = time.monotonic()
     inventory = load(options.cluster)
     try:
+        refuse_from_outside(inventory)
         overlay = adapter(inventory)
     except UsageError as error:
         raise InventoryError(f"{options.cluster}: {error}") from None

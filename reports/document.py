@@ -42,6 +42,8 @@ class Cluster(TypedDict, total=False):
     overlay: str
     nodes: dict[str, str]
     """{node: address}"""
+    pairs: str
+    """Which pairs of containers were tried, in words."""
     versions: dict[str, str]
     """{node: version of its Docker engine}"""
     faults: list[str]

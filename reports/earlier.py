@@ -65,7 +65,9 @@ def read(place: Path) -> Earlier:
     document = _mapping(file)
     number = document.get("schema")
     if number != SCHEMA:
-        said = f"is of schema {number}" if "schema" in document else "names no schema, so it is not a verdict.json"
+        said = (
+            f"is of schema {number!r:.40}" if "schema" in document else "names no schema, so it is not a verdict.json"
+        )
         raise EarlierError(f"{file}: {said}; this Flatnet compares with schema {SCHEMA}, give a verdict of that")
     try:
         TypeAdapter(_Document).validate_python(document)
@@ -82,7 +84,7 @@ def read_edges(file: Path) -> list[dict[str, Any]]:
     content = _mapping(file)
     if content.get("schema") != EDGES_SCHEMA:
         raise EarlierError(
-            f"{file}: is of schema {content.get('schema')}; this Flatnet reads {EDGES_SCHEMA}, give another run"
+            f"{file}: is of schema {content.get('schema')!r:.40}; this Flatnet reads {EDGES_SCHEMA}, give another run"
         )
     edges = content.get("edges")
     if not isinstance(edges, list) or not all(_is_edge(edge) for edge in edges):

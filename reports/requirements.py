@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from .model import Requirement
-from .reading import describe_first, read_yaml
+from .reading import describe_first, printable, read_yaml
 
 Facts = Mapping[str, bool | int | str]
 
@@ -83,14 +83,14 @@ def load(path: Path) -> dict[str, Requirement]:
         try:
             entry = _Entry.model_validate(item)
         except ValidationError as error:
-            raise RequirementsError(f"{path}: {name}: {describe_first(error)}") from None
+            raise RequirementsError(printable(f"{path}: {name!s:.100}: {describe_first(error)}")) from None
         if entry.id in found:
             raise RequirementsError(f"{path}: {entry.id}: is there twice; give every requirement an id of its own")
         for declaration in entry.applies:
             try:
                 _parse(declaration)
             except ValueError as error:
-                raise RequirementsError(f"{path}: {entry.id}: applies: {error}") from None
+                raise RequirementsError(printable(f"{path}: {entry.id}: applies: {error}")) from None
         found[entry.id] = Requirement(**entry.model_dump())
     return found
 

@@ -15,8 +15,10 @@ _NAMED = re.compile(
 _OPTIONS = re.compile(rf"(?i)((?:^|\s)--?[\w-]*(?:{_NAME})[\w-]* +)(?!-)\S+")
 _HEADERS = re.compile(r"""(?i)((?:authorization|cookie|x-(?:consul|nomad|vault)-token)\s*:\s*)[^\s"'][^"'\n]*""")
 _ADDRESSES = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)")
-_SHAPES = re.compile(r"\b(?:AKIA[0-9A-Z]{16}|hv[sb]\.[\w-]{20,}|gh[opsu]_\w{20,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+)")
-"""AWS access keys, Vault and GitHub tokens, JSON web tokens (RFC 7519)."""
+_SHAPES = re.compile(
+    r"\b(?:AKIA[0-9A-Z]{16}|hv[sb]\.[\w-]{20,}|gh[opsu]_\w{20,}|SWMTKN-1-[\w-]{20,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+)"
+)
+"""AWS access keys, Vault and GitHub tokens, Docker Swarm's join tokens, JSON web tokens (RFC 7519)."""
 
 
 def scrub(text: str) -> str:

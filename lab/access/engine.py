@@ -21,6 +21,7 @@ import requests
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.utils import version_lt
 
+from lab.answers import reading
 from lab.errors import HarnessError
 
 from .http import DialAdapter, UnbufferedResponse
@@ -55,12 +56,13 @@ def connect(node: str, endpoint: str, dial: DialEngine) -> docker.DockerClient:
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(adapter.close)
         try:
-            client = _client(adapter, DEFAULT_DOCKER_API_VERSION)
-            offered = client.version(api_version=False).get("ApiVersion")
-            if offered is None:
-                raise HarnessError(f"node {node}: {endpoint} answers, but names no version of the Docker API")
-            if version_lt(offered, DEFAULT_DOCKER_API_VERSION):
-                client = _client(adapter, offered)
+            with reading(f"node {node}: Docker at {endpoint}"):
+                client = _client(adapter, DEFAULT_DOCKER_API_VERSION)
+                offered = client.version(api_version=False).get("ApiVersion")
+                if not isinstance(offered, str):
+                    raise HarnessError(f"node {node}: {endpoint} answers, but names no version of the Docker API")
+                if version_lt(offered, DEFAULT_DOCKER_API_VERSION):
+                    client = _client(adapter, offered)
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             reason = " ".join((complaints[-1] if complaints else str(error)).split())
             raise HarnessError(f"node {node}: Docker at {endpoint} does not answer: {reason}") from None

@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -34,8 +35,12 @@ IDLE_FROM_RUNNER = 10
 MOST_FROM_NODE = 2
 """Connections from a node at the same time. Each is a session on its SSH connection, of which OpenSSH allows 10 by
 default (MaxSessions, sshd_config(5)); a further request waits for one."""
+MOST_LINE = 4096
+"""Bytes of the first line that the process on a node writes."""
 RELAY_S = 15.0
 """Bound on the time until the process on a node has dialled, seconds: it waits for the answer 10 s."""
+MOST_BODY, MOST_BODY_S = 64 << 20, 60.0
+"""Bytes of an answer, and seconds until it has come: an agent that goes on without end must not hold the runner."""
 LONGEST_REFUSAL = 80
 """Characters of the body of a refusal that its message repeats."""
 
@@ -183,7 +188,7 @@ def dial_from_node(shell: Shell, host: str, port: int) -> Dial:
 
 def _read_line(sock: socket.socket) -> str:
     line = b""
-    while not line.endswith(b"\n") and (piece := sock.recv(1)):
+    while not line.endswith(b"\n") and len(line) < MOST_LINE and (piece := sock.recv(1)):
         line += piece
     return line.decode(errors="replace").strip("\n")
 
@@ -283,7 +288,9 @@ class ServiceSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         try:
-            response = super().send(request, **options)
+            response = super().send(request, **{**options, "stream": True})
+            if not options.get("stream"):
+                _read_body(response)
         except (requests.ConnectionError, requests.Timeout) as error:
             raise type(error)(describe_failure(error), request=request) from error
         if response.status_code == requests.codes.forbidden:
@@ -296,6 +303,21 @@ class ServiceSession(requests.Session):
         found = self._rule(request.method or "GET", path)
         does, needs = found or (f"{request.method} {path}", "a policy that allows it")
         return f"{self._where} refuses to {does} (403: {said}): {self._token_words} needs {needs}"
+
+
+def _read_body(response: requests.Response) -> None:
+    """Read the whole body. Raises requests.ConnectionError when it is too large, or goes on for too long."""
+    if response.raw is None:
+        return  # it has been read
+    until = time.monotonic() + MOST_BODY_S
+    parts, size = [], 0
+    for part in response.iter_content(65536):
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BODY or time.monotonic() > until:
+            response.close()
+            raise requests.ConnectionError(OSError(f"its answer goes on after {size} bytes"))
+    response._content = b"".join(parts)
 
 
 def host_of(node: Node, settings: Service) -> str:

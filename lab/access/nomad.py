@@ -12,6 +12,7 @@ import nomad.api
 import nomad.api.exceptions
 import requests
 
+from lab.answers import ODD, describe, text
 from lab.errors import HarnessError
 from lab.inventory import Inventory
 from lab.inventory import Nomad as NomadSettings
@@ -22,7 +23,7 @@ HTTP_TIMEOUT_S = 5
 READY = "ready"
 MOST_OF_ERROR = 120
 """Characters of an error that a progress line has room for."""
-ERRORS = (nomad.api.exceptions.BaseNomadException, requests.RequestException, ValueError, KeyError)
+ERRORS = (nomad.api.exceptions.BaseNomadException, requests.RequestException, *ODD)
 """What a call may raise when Nomad does not answer, or answers something else than its documentation says."""
 NODE_READ = 'node { policy = "read" }'
 AGENT_READ = 'agent { policy = "read" }'
@@ -60,7 +61,7 @@ class Quorum:
 def read_quorum(members: Mapping[str, Any], peers: Iterable[str] | None, leader: str) -> Quorum:
     """The servers from the answers of /v1/agent/members, /v1/status/peers and /v1/status/leader ("" for none)."""
     return Quorum(
-        alive=frozenset(member["Addr"] for member in members["Members"] or () if member["Status"] == "alive"),
+        alive=frozenset(text(member["Addr"]) for member in members["Members"] or () if member["Status"] == "alive"),
         voters=frozenset(_host(peer) for peer in peers or ()),  # null until a server has peers
         leaders=frozenset(_host(each) for each in [leader] if each),
     )
@@ -76,7 +77,7 @@ def read_endpoint(agent: Mapping[str, Any]) -> str | None:
 
 def client_states(nodes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """{client's address: `ready`, or what keeps it from running Docker tasks}, from the answer of /v1/nodes."""
-    return {node["Address"]: _client_state(node) for node in nodes}
+    return {text(node["Address"]): _client_state(node) for node in nodes}
 
 
 def _client_state(node: Mapping[str, Any]) -> str:
@@ -186,6 +187,8 @@ def describe_error(error: BaseException) -> str:
     response = getattr(error, "nomad_resp", None)
     if isinstance(response, requests.Response):
         return f"{response.status_code}: {' '.join(response.text.split())[:MOST_OF_ERROR]}"
+    if isinstance(error, ODD) and not isinstance(error, requests.RequestException):
+        return describe(error)
     return http.describe_failure(response if isinstance(response, BaseException) else error)
 
 

@@ -50,7 +50,10 @@ class Frame:
 
 def read_frame(text: bytes) -> Frame:
     """What a frame from Nomad says. Raises ValueError when it is not one."""
-    said = json.loads(text)
+    try:
+        said = json.loads(text)
+    except RecursionError:
+        raise ValueError(NO_MEANING) from None
     if not isinstance(said, Mapping):
         raise ValueError(NO_MEANING)
     try:
@@ -64,7 +67,7 @@ def read_frame(text: bytes) -> Frame:
         )
     except KeyError:
         raise ValueError(f"{NO_MEANING}: a command has ended, and its exit status is not told") from None
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, OverflowError) as error:
         raise ValueError(f"{NO_MEANING}: {error}") from None
 
 

@@ -23,6 +23,8 @@ from lab.inventory import Node
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 20.0
 PIECE_BYTES = 65536
+MOST_OUTPUT = 64 << 20
+"""Bytes that one command may print: a node that prints without end must not fill the runner's memory."""
 CONNECTION_ERRORS = (OSError, EOFError, paramiko.SSHException)
 """What a channel's calls raise when the connection is lost, or does not answer in time (TimeoutError)."""
 
@@ -136,6 +138,8 @@ class Shell(ABC):
             with _close_after(channel, timeout_s):
                 stdout, stderr = _read_outputs(channel)
                 status = channel.recv_exit_status()
+        except _TooMuch:
+            raise HarnessError(f"node {self.node.name}: {line}: it printed more than {MOST_OUTPUT} bytes") from None
         except CONNECTION_ERRORS as error:
             raise HarnessError(f"node {self.node.name}: {line}: {describe_error(error)}") from None
         finally:
@@ -162,21 +166,34 @@ def _close_after(channel: Channel, timeout_s: float) -> Iterator[None]:
         timer.cancel()
 
 
+class _TooMuch(Exception):
+    """A command printed more than MOST_OUTPUT."""
+
+
 def _read_outputs(channel: Channel) -> tuple[str, str]:
-    """Read standard output and standard error to their ends, at the same time, so that neither fills up."""
+    """Read standard output and standard error to their ends, at the same time, so that neither fills up.
+
+    Raises _TooMuch, and CONNECTION_ERRORS.
+    """
     errors = bytearray()
 
     def read_errors() -> None:
         with contextlib.suppress(OSError):
-            while piece := channel.recv_stderr(PIECE_BYTES):
+            while len(errors) <= MOST_OUTPUT and (piece := channel.recv_stderr(PIECE_BYTES)):
                 errors.extend(piece)
+        if len(errors) > MOST_OUTPUT:
+            channel.close()
 
     reader = threading.Thread(target=read_errors, daemon=True)
     reader.start()
     output = bytearray()
     while piece := channel.recv(PIECE_BYTES):
         output.extend(piece)
+        if len(output) > MOST_OUTPUT:
+            raise _TooMuch
     reader.join()
+    if len(errors) > MOST_OUTPUT:
+        raise _TooMuch
     return output.decode(errors="replace"), errors.decode(errors="replace")
 
 
@@ -191,4 +208,4 @@ def describe_error(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

@@ -44,7 +44,7 @@ def script(node: Node, docker_root: str | None) -> str:
         """echo "python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')\"""",
         'echo "ip=$(ip -json link show dev lo)"',
         "echo \"capabilities=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)\"",
-        f"if [ -e /sys/class/net/{node.interface} ]; then echo interface=yes; fi",
+        f"if [ -e /sys/class/net/{shlex.quote(node.interface)} ]; then echo interface=yes; fi",
         f'echo "holder=$(ip -o -4 address show to {node.address}/32)"',
         "if command -v apparmor_parser >/dev/null; then echo parser=yes; fi",
         "conntrack=/proc/sys/net/netfilter/nf_conntrack",

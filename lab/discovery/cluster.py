@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from lab.answers import reading
+
 from .networks import propose, subnet_name
 from .questions import Host, Survey
 from .services import CONSUL_PORT, Member, consul_of, members_of, nomad_names, nomad_of, not_asked
@@ -16,6 +18,7 @@ SOCKET = "/var/run/docker.sock"
 SV = "sv -w 20 {action} {folder}/{service}"
 
 
+@reading("discover: what the nodes, Docker, Consul, Nomad or Weave")
 def interpret(
     surveys: Sequence[Survey],
     *,

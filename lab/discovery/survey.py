@@ -13,6 +13,7 @@ import docker
 import requests
 
 from lab.access.cluster import ClusterAccess, NodeAccess
+from lab.answers import ODD
 from lab.errors import HarnessError
 from lab.inventory import Inventory, Node, Overlay
 
@@ -112,7 +113,7 @@ def _with(inventory: Inventory, node: Node, do: Callable[[NodeAccess], Survey]) 
 def _ask_shell(node: NodeAccess, found: Survey) -> Survey:
     try:
         host = read_host(node.run(SCRIPT, check=False).stdout)
-    except (HarnessError, ValueError) as error:
+    except (HarnessError, *ODD) as error:
         return replace(found, errors={**found.errors, "node": _reason(error, node.name)})
     known = {str(one.ip) for addresses in host.addresses.values() for one in addresses}
     if found.address not in known and host.reached_at in known:
@@ -124,7 +125,7 @@ def _ask_shell(node: NodeAccess, found: Survey) -> Survey:
         asked = node.run(["python3", "-c", ASK_HTTP, *urls(found.address)], timeout_s=HTTP_TIMEOUT_S)
         found = replace(found, http=read_http(asked.stdout))
         return replace(found, from_runner=frozenset(filter(partial(_reached, found.address), SERVICE_PORTS)))
-    except (HarnessError, ValueError) as error:
+    except (HarnessError, *ODD) as error:
         return replace(found, errors={**found.errors, "http": f"Consul and Nomad: {_reason(error, node.name)}"})
 
 
@@ -136,7 +137,7 @@ def _ask_engine(node: NodeAccess, found: Survey) -> Survey:
         networks = tuple(api.inspect_network(network["Id"]) for network in api.networks())
         members = tuple(api.nodes()) if manager else ()
         return replace(found, engine=Engine(info, api.version(), networks, members))
-    except (HarnessError, docker.errors.DockerException, requests.RequestException, OSError) as error:
+    except (HarnessError, docker.errors.DockerException, requests.RequestException, OSError, *ODD) as error:
         return replace(found, errors={**found.errors, "docker": _reason(error, node.name)})
 
 

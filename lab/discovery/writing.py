@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lab.errors import printable
+
 from .networks import Proposal
 from .services import ServiceFacts
 
@@ -89,7 +91,8 @@ def write(found: Found) -> str:
         lines += [f"  # - name: {lost.name or 'NAME'}", f"  #   address: {lost.address}"]
     lines += ["", *_overlay(found.overlay)]
     lines += _service("consul", "Consul", found.consul) + _service("nomad", "Nomad", found.nomad)
-    return "\n".join(lines) + "\n"
+    # Versions, names and reasons are what nodes said: none of them may begin a line, which could be a key of the file.
+    return "\n".join(printable(line) for line in lines) + "\n"
 
 
 def _section(name: str, keys: Mapping[str, object], indent: str = "") -> list[str]:

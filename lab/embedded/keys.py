@@ -59,4 +59,5 @@ def write_private(path: Path, content: bytes | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
+        os.fchmod(descriptor, 0o600)  # a file that was there keeps its mode else
         stream.write(content.encode() if isinstance(content, str) else content)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 from lab.inventory import Inventory, load
 from lab.overlays import OVERLAYS
 from lab.programs import search_path
@@ -138,9 +138,42 @@ def require_for(spec: LabSpec) -> None:
             raise LabError(f"--root {node}={release}: {refused}")
 
 
+OWN_NAMESPACE = "/proc/1/ns/net"
+"""The machine's own network namespace."""
+
+
+def refuse_from_outside(inventory: Inventory) -> None:
+    """Raise UsageError for a lab's inventory that does not say from which namespace the lab is reached.
+
+    Its nodes' addresses are the lab's own: from anywhere else they are somebody else's machines.
+    """
+    if inventory.kind == "embedded" and inventory.runner.namespace is None:
+        raise UsageError(
+            "kind: embedded, and there is no runner.namespace: a lab is reached from its own network namespace only; "
+            "use --lab NAME, or the file that `python -m lab inventory` prints"
+        )
+
+
+def _is_machines_own(namespace: Path) -> bool:
+    """Whether it is that of process 1; False where that one is not to be seen, or there is no such namespace."""
+    try:
+        return namespace.samefile(OWN_NAMESPACE)
+    except OSError:
+        return False
+
+
 def join(inventory: Inventory) -> None:
-    """Put the calling thread into the namespace from which the cluster is reached, if it has one."""
+    """Put the calling thread into the namespace from which the cluster is reached, if it has one.
+
+    Raises LabError when there is none, or it is this machine's own and the inventory a lab's: a lab that has ended
+    leaves a number of a process behind that another one can have by now.
+    """
     if inventory.runner.namespace is not None:
+        if inventory.kind == "embedded" and _is_machines_own(inventory.runner.namespace):
+            raise LabError(
+                f"runner.namespace {inventory.runner.namespace}: is this machine's own network namespace, so the lab "
+                "has ended; use the inventory of one that is up"
+            )
         try:
             setns(inventory.runner.namespace, CLONE_NEWNET)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import threading
 import time
@@ -143,9 +144,9 @@ def _sshd_ready(machine: str, address: IPv4Address) -> None:
 
 
 def _docker_ready(node: NodeAccess, *, timeout_s: float = READY_TIMEOUT_S) -> None:
-    socket_path = node.node.docker.removeprefix("unix://")
+    socket_path, endpoint = shlex.quote(node.node.docker.removeprefix("unix://")), shlex.quote(node.node.docker)
     script = f"until curl -sf --unix-socket {socket_path} http://docker/_ping >/dev/null; do sleep 0.02; done"
-    fallback = f"until docker --host {node.node.docker} version >/dev/null 2>&1; do sleep 0.05; done"
+    fallback = f"until docker --host {endpoint} version >/dev/null 2>&1; do sleep 0.05; done"
     node.run(f"if command -v curl >/dev/null; then {script}; else {fallback}; fi", timeout_s=timeout_s)
     _ = node.docker
 

@@ -370,11 +370,17 @@ def _resolve(model: _M, path: Path, where: str) -> _M:
     for key in type(model).model_fields:
         value = getattr(model, key)
         if isinstance(value, Path):
-            files[key] = _file(path, f"{where}.{key}", folder / value.expanduser())
+            files[key] = _file(path, f"{where}.{key}", folder, value)
     return model.model_copy(update=files)
 
 
-def _file(path: Path, key: str, file: Path) -> Path:
-    if not file.is_file():
-        raise InventoryError(f"{path}: {key}: no file {file}; correct the path")
-    return file
+def _file(path: Path, key: str, folder: Path, value: Path) -> Path:
+    try:
+        file = folder / value.expanduser()
+        if file.is_file():
+            return file
+    except RuntimeError:
+        raise InventoryError(f"{path}: {key}: {value!s:.100}: there is no such user; correct the path") from None
+    except OSError as error:  # such as a name that is too long
+        raise InventoryError(f"{path}: {key}: {value!s:.100}: {error.strerror}; correct the path") from None
+    raise InventoryError(f"{path}: {key}: no file {file!s:.300}; correct the path")

@@ -12,8 +12,45 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scanner import Scanner, ScannerError
 
 from lab.errors import InventoryError
+
+MOST_CHARACTERS, MOST_LEVELS, MOST_VALUES = 4 << 20, 40, 100_000
+"""Bounds on a file. One of a cluster with a hundred nodes has 20,000 characters, 6 levels and 2,000 values."""
+LONGEST_INPUT, MOST_PROBLEMS = 100, 10
+"""Characters of a wrong value, and wrong keys, that an error repeats."""
+
+
+class _Scanner(Scanner):
+    """Reads no more than MOST_LEVELS levels: parsing takes time with the square of the depth, and a call for each."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803 - as ruamel.yaml has it
+        self._look_at_depth()
+        super().fetch_flow_collection_start(TokenClass, to_push)
+
+    def add_indent(self, column: int) -> bool:
+        self._look_at_depth()
+        return bool(super().add_indent(column))
+
+    def _look_at_depth(self) -> None:
+        if len(self.flow_context) + len(self.indents) > MOST_LEVELS:
+            raise ScannerError(None, None, f"nested deeper than {MOST_LEVELS} levels", self.reader.get_mark())
+
+
+def _load(text: str) -> Any:
+    """What the text holds. Raises YAMLError, and ValueError when aliases make it far larger than it looks."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _Scanner
+    data = yaml.load(text)
+    left, values = MOST_VALUES, [data]
+    while values and left:
+        value, left = values.pop(), left - 1
+        if isinstance(value, dict | list | tuple):
+            values += [*value.keys(), *value.values()] if isinstance(value, dict) else value
+    if values:
+        raise ValueError(f"more than {MOST_VALUES} values, with aliases followed")
+    return data
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -23,13 +60,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
     since a node or a subnet would vanish without a word.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS + 1)
     except OSError as error:
         raise InventoryError(f"{path}: cannot be read: {error.strerror}; give the path of a cluster file") from None
     except UnicodeDecodeError:
         raise InventoryError(f"{path}: is not UTF-8 text; a cluster file is YAML, see lab/examples/") from None
+    if len(text) > MOST_CHARACTERS:
+        raise InventoryError(f"{path}: has more than {MOST_CHARACTERS} characters; give the path of a cluster file")
     try:
-        data = YAML(typ="safe", pure=True).load(text)
+        data = _load(text)
     except DuplicateKeyError as error:
         line, column = error.problem_mark.line, error.problem_mark.column
         key = re.split("[:,}]", text.splitlines()[line][column:])[0].strip()
@@ -63,7 +103,8 @@ def describe(error: ValidationError, model: type[BaseModel], data: Mapping[str, 
         key = _key(loc, data)
         message = _message(problem["type"], problem, model)
         parts.append(f"{key}: {message}" if key else message)
-    return ". ".join(parts)
+    more = [f"and {len(parts) - MOST_PROBLEMS} more wrong keys"] if len(parts) > MOST_PROBLEMS else []
+    return ". ".join(parts[:MOST_PROBLEMS] + more)
 
 
 def _key(loc: Iterable[int | str], data: Any) -> str:
@@ -72,7 +113,7 @@ def _key(loc: Iterable[int | str], data: Any) -> str:
     for part in loc:
         below = data[part] if isinstance(part, int) and isinstance(data, list) and part < len(data) else None
         named = isinstance(below, dict) and isinstance(below.get("name"), str)
-        parts.append(below["name"] if named and isinstance(below, dict) else str(part))
+        parts.append(_shortened(below["name"] if named and isinstance(below, dict) else str(part)))
         data = below if isinstance(part, int) else data.get(part) if isinstance(data, dict) else None
     return ".".join(parts)
 
@@ -81,12 +122,12 @@ _KINDS = {
     "missing": "is missing; write it, as the files in lab/examples/ do",
     "too_short": "is empty; write at least one",
     "tuple_type": "must be a list; begin each entry with `-`",
-    "ip_v4_address": "{input!r} is not an IPv4 address; write one such as 192.168.56.3",
-    "ip_v4_network": "{input!r} is not an IPv4 network; write one such as 10.32.0.0/16, without bits after the prefix",
-    "string_pattern_mismatch": "{input!r} does not match {ctx[pattern]}; choose another",
-    "path_type": "{input!r} is not a path; write one as text",
-    "model_type": "{input!r} is not a mapping of keys; write some below it",
-    "model_attributes_type": "{input!r} is not a mapping of keys; write some below it",
+    "ip_v4_address": "{said} is not an IPv4 address; write one such as 192.168.56.3",
+    "ip_v4_network": "{said} is not an IPv4 network; write one such as 10.32.0.0/16, without bits after the prefix",
+    "string_pattern_mismatch": "{said} does not match {ctx[pattern]}; choose another",
+    "path_type": "{said} is not a path; write one as text",
+    "model_type": "{said} is not a mapping of keys; write some below it",
+    "model_attributes_type": "{said} is not a mapping of keys; write some below it",
 }
 
 
@@ -97,8 +138,12 @@ def _message(kind: str, problem: Mapping[str, Any], model: type[BaseModel]) -> s
         close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         return f"unknown key; {f'did you mean {close[0]!r}?' if close else 'there are: ' + ', '.join(known)}"
     if kind in _KINDS:
-        return _KINDS[kind].format(**problem)
+        return _KINDS[kind].format(said=_shortened(repr(problem["input"])), ctx=problem.get("ctx", {}))
     return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_INPUT else f"{text[:LONGEST_INPUT]}…"
 
 
 def _fields(model: type[BaseModel], loc: Iterable[int | str]) -> list[str]:

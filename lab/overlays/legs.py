@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
 from typing import TYPE_CHECKING, Any
 
+from lab.answers import reading
+
 TUNNELS = ("vxlan", "geneve", "gretap", "ip6gretap", "l2tp")
 """Kinds of links by which a bridge reaches other machines, as the kernel names them."""
 
@@ -17,11 +19,19 @@ if TYPE_CHECKING:
 def addresses_within(node: NodeAccess, subnet: IPv4Network, interface: str | None = None) -> list[IPv4Interface]:
     """The node's own addresses that lie in `subnet`, of one interface or of all."""
     of = ["dev", interface] if interface else []
-    links = json.loads(node.run(["ip", "-json", "-4", "address", "show", *of]).stdout)
-    found = [
-        IPv4Interface(f"{entry['local']}/{entry['prefixlen']}") for link in links for entry in link.get("addr_info", [])
-    ]
+    shown = node.run(["ip", "-json", "-4", "address", "show", *of]).stdout
+    with reading(f"node {node.name}: ip -json address"):
+        found = parse_addresses(shown)
     return [address for address in found if address.ip in subnet]
+
+
+def parse_addresses(shown: str) -> list[IPv4Interface]:
+    """The addresses in what `ip -json -4 address show` printed."""
+    return [
+        IPv4Interface(f"{entry['local']}/{entry['prefixlen']}")
+        for link in json.loads(shown)
+        for entry in link.get("addr_info", [])
+    ]
 
 
 def own_address(node: NodeAccess, subnet: IPv4Network, interface: str | None = None) -> IPv4Address | None:
@@ -51,5 +61,12 @@ def take(node: NodeAccess, bridge: str, subnet: IPv4Network) -> None:
 
 def tunnels_in(node: NodeAccess, bridge: str) -> list[str]:
     """Names of the tunnels (VXLAN, GRE, GENEVE …) that are ports of the bridge, sorted."""
-    ports = json.loads(node.run(["ip", "-json", "-details", "link", "show", "master", bridge]).stdout or "[]")
-    return sorted(port["ifname"] for port in ports if port.get("linkinfo", {}).get("info_kind") in TUNNELS)
+    shown = node.run(["ip", "-json", "-details", "link", "show", "master", bridge]).stdout
+    with reading(f"node {node.name}: ip -json link"):
+        return parse_tunnels(shown)
+
+
+def parse_tunnels(shown: str) -> list[str]:
+    """The tunnels in what `ip -json -details link show` printed, sorted."""
+    ports = json.loads(shown or "[]")
+    return sorted(str(port["ifname"]) for port in ports if port.get("linkinfo", {}).get("info_kind") in TUNNELS)

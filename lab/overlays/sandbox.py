@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def inspect(node: NodeAccess, name: str) -> dict[str, Any] | None:
 def netns_of(node: NodeAccess, network_id: str) -> str | None:
     """Path of the namespace with bridge and tunnel; None while no container of the node is in the network."""
     netns = f"{SANDBOXES}/1-{network_id[:10]}"
-    return netns if node.run(f"if [ -e {netns} ]; then echo there; fi").stdout else None
+    return netns if node.run(f"if [ -e {shlex.quote(netns)} ]; then echo there; fi").stdout else None
 
 
 def links(subnet: str, netns: str) -> dict[str, Link]:
@@ -87,11 +88,11 @@ def wait_until_known(node: NodeAccess, netns: str | None, addresses: Collection[
     """
     if netns is None or not addresses:
         return True
-    show_entry = f"nsenter --net={netns} ip neighbour show to $address"
+    show_entry = f"nsenter --net={shlex.quote(netns)} ip neighbour show to $address"
     script = [
         "set -e",
         f"until=$(($(date +%s) + {GOSSIP_S}))",
-        f"for address in {' '.join(addresses)}; do",
+        f"for address in {shlex.join(addresses)}; do",
         "while :; do",
         f"entry=$({show_entry})",
         'if [ -n "$entry" ]; then break; fi',

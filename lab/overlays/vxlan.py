@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from docker.types import IPAMConfig, IPAMPool
+
+from lab.answers import reading
 
 from ..errors import LabError
 from . import legs, sandbox
@@ -21,6 +24,9 @@ from .options import Option
 if TYPE_CHECKING:
     from lab.access.cluster import ClusterAccess, NodeAccess
 
+MANY_NODES = 10
+"""More nodes than these forget each subnet's neighbours when they were reached: twenty know 380 in each network, and
+the kernel that they share holds 1024 (net.ipv4.neigh.default.gc_thresh3)."""
 UDP_PORT = 4789
 FIRST_VNI = 4200
 OVERHEAD = 50
@@ -113,14 +119,15 @@ class Vxlan(Overlay):
         """Make the tunnels with their flood lists; the bridges are made by Docker."""
         script = ["set -e"]
         for subnet in self.subnets:
-            tunnel = self.tunnel(subnet)
+            tunnel, bridge = shlex.quote(self.tunnel(subnet)), shlex.quote(self.bridge(subnet))
+            nic, own = shlex.quote(node.node.interface), shlex.quote(node.address)
+            port = int(self.option("port", UDP_PORT))
             script += [
                 f"if [ ! -e /sys/class/net/{tunnel} ]; then",
-                f"ip link add {tunnel} type vxlan id {self.vni(subnet)} dstport {self.option('port', UDP_PORT)}"
-                f" local {node.address} dev {node.node.interface}",
-                f"ip link set {tunnel} mtu {self.mtu(subnet)} master {self.bridge(subnet)} up",
+                f"ip link add {tunnel} type vxlan id {int(self.vni(subnet))} dstport {port} local {own} dev {nic}",
+                f"ip link set {tunnel} mtu {int(self.mtu(subnet))} master {bridge} up",
                 *(
-                    f"bridge fdb append 00:00:00:00:00:00 dev {tunnel} dst {peer.address}"
+                    f"bridge fdb append 00:00:00:00:00:00 dev {tunnel} dst {shlex.quote(str(peer.address))}"
                     for peer in self.inventory.nodes
                     if peer.name != node.name
                 ),
@@ -129,7 +136,9 @@ class Vxlan(Overlay):
         node.run("\n".join(script))
 
     def stop(self, node: NodeAccess) -> None:
-        node.run("\n".join(["set -e", *(f"ip link delete {self.tunnel(subnet)}" for subnet in self.subnets)]))
+        node.run(
+            "\n".join(["set -e", *(f"ip link delete {shlex.quote(self.tunnel(subnet))}" for subnet in self.subnets)])
+        )
 
     def _expose_all(self, node: NodeAccess) -> None:
         for subnet in self.subnets:
@@ -146,6 +155,8 @@ class Vxlan(Overlay):
                 if other != index:
                     target = self.gateway(subnet, other).ip
                     node.run(["busybox", "ping", "-c", "1", "-W", "5", str(target)], timeout_s=8)
+            if len(self.inventory.nodes) > MANY_NODES:
+                node.run(["ip", "neighbour", "flush", "dev", self.bridge(subnet)])
 
     def attach(self, subnet: str) -> dict[str, Any]:
         return {"network": self.network_of(subnet)}
@@ -166,9 +177,9 @@ class Vxlan(Overlay):
         """The other nodes; established are those that are in the flood list of every subnet's tunnel."""
         flood_lists: list[set[str]] = []
         for subnet in self.subnets:
-            entries = json.loads(node.run(["bridge", "-json", "fdb", "show", "dev", self.tunnel(subnet)]).stdout)
-            flood = [entry for entry in entries if entry["mac"] == "00:00:00:00:00:00"]
-            flood_lists.append({entry["dst"] for entry in flood if "dst" in entry})
+            shown = node.run(["bridge", "-json", "fdb", "show", "dev", self.tunnel(subnet)]).stdout
+            with reading(f"node {node.name}: bridge -json fdb"):
+                flood_lists.append(parse_flood_list(shown))
         return tuple(
             Peer(
                 name=peer.name,
@@ -191,3 +202,9 @@ class Vxlan(Overlay):
             found[f"bridge {subnet}"] = Link(self.bridge(subnet))
             found[f"tunnel {subnet}"] = Link(self.tunnel(subnet))
         return {**found, "NIC": Link(node.node.interface)}
+
+
+def parse_flood_list(shown: str) -> set[str]:
+    """The addresses to which a tunnel floods, in what `bridge -json fdb show` printed."""
+    flood = [entry for entry in json.loads(shown) if entry["mac"] == "00:00:00:00:00:00"]
+    return {str(entry["dst"]) for entry in flood if "dst" in entry}

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 import docker
 
 from lab.access.shell import CommandFailed, CommandResult
+from lab.answers import reading
 from lab.inventory import Node
 from lab.programs import cache
 
 from ..errors import HarnessError
 from ..waiting import wait_for
+from . import legs
 from .base import MIN_MTU, Capabilities, Link, NoAddress, Overlay, Peer
 from .options import Option
 from .weave_launch import CONTAINER, PROXY_SOCKET, Launch, Unreadable, read_launch
@@ -164,13 +166,18 @@ class Weave(Overlay):
 
     def _http_get(self, node: NodeAccess, path: str) -> str:
         """The answer of Weave's HTTP API on the node. Raises HarnessError when there is none, or an HTTP error."""
-        api = self.option("api", "127.0.0.1:6784")
-        return node.run(["python3", "-c", _HTTP_GET, f"http://{api}{path}"]).stdout
+        return node.run(["python3", "-c", _HTTP_GET, f"http://{self.option('api', '127.0.0.1:6784')}{path}"]).stdout
+
+    def _owned(self, node: NodeAccess) -> list[tuple[str, list[str]]]:
+        """(container's id, its addresses) according to the node's router."""
+        with reading(f"node {node.name}: Weave's list of addresses"):
+            owned = json.loads(self._http_get(node, "/ip"))["owned"] or ()
+            return [(str(entry["containerid"]), list(entry["addrs"] or ())) for entry in owned]
 
     def report(self, node: NodeAccess) -> dict[str, Any]:
         """The complete report of the node's router (`weave report`)."""
-        report: dict[str, Any] = json.loads(self._http_get(node, "/report"))
-        return report
+        with reading(f"node {node.name}: Weave's report"):
+            return dict(json.loads(self._http_get(node, "/report")))
 
     def deploy(self, cluster: ClusterAccess) -> None:
         # A lab's nodes see the machine's files, so each engine reads the archives where they are.
@@ -207,23 +214,26 @@ class Weave(Overlay):
         """How the router that runs on the node was launched. Raises Unreadable, and HarnessError without an answer."""
         try:
             container = node.docker.containers.get(CONTAINER).attrs
-            image = node.docker.images.get(container["Image"]).attrs
+            with reading(f"node {node.name}: Docker"):
+                image = node.docker.images.get(container["Image"]).attrs
         except docker.errors.NotFound:
             raise Unreadable(f"its engine has no container {CONTAINER}") from None
         except docker.errors.DockerException as error:
             raise HarnessError(f"node {node.name}: Docker: {error}") from None
-        targets = self.report(node)["Router"]["Targets"] or ()
-        return read_launch(container, image["Config"]["Env"] or (), targets)
+        with reading(f"node {node.name}: Weave's report, or Docker"):
+            targets = self.report(node)["Router"]["Targets"] or ()
+            return read_launch(container, image["Config"]["Env"] or (), targets)
 
     def allocation(self, node: NodeAccess) -> tuple[IPv4Network, IPv4Network]:
         """(the range that the node's router gives addresses of, its default subnet)."""
-        addresses = self.report(node)["IPAM"]
-        return IPv4Network(addresses["Range"]), IPv4Network(addresses["DefaultSubnet"])
+        with reading(f"node {node.name}: Weave's report"):
+            addresses = self.report(node)["IPAM"]
+            return IPv4Network(addresses["Range"]), IPv4Network(addresses["DefaultSubnet"])
 
     def attached(self, node: NodeAccess) -> list[str]:
         """Ids of the running containers on the node that have an address of Weave, by plugin or by proxy."""
         running = {container.id for container in node.docker.containers.list(ignore_removed=True)}
-        found = {entry["containerid"] for entry in json.loads(self._http_get(node, "/ip"))["owned"] or ()}
+        found = {container for container, _ in self._owned(node)}
         for network in node.docker.networks.list(filters={"driver": "weavemesh"}):
             network.reload()
             found |= set(network.attrs.get("Containers") or ())
@@ -267,8 +277,9 @@ class Weave(Overlay):
         def reach_others(node: NodeAccess) -> None:
             others = [str(address) for name, address in addresses.items() if name != node.name]
             for address in others:
+                to = shlex.quote(address)
                 # A router that has just learned of a peer may lose the first packets to it.
-                node.run(f"for i in 1 2 3 4 5 6 7 8 9; do busybox ping -c 1 -W 1 {address} && exit; done; exit 1")
+                node.run(f"for i in 1 2 3 4 5 6 7 8 9; do busybox ping -c 1 -W 1 {to} && exit; done; exit 1")
 
         try:
             cluster.each(reach_others)
@@ -293,15 +304,14 @@ class Weave(Overlay):
     def exposed(self, node: NodeAccess, subnet: str) -> IPv4Address | None:
         # Before Weave runs on the node there is no bridge; any other reason for an empty answer is an error.
         show = f"if [ -e /sys/class/net/{BRIDGE} ]; then ip -json -4 address show dev {BRIDGE}; else echo '[]'; fi"
-        for link in json.loads(node.run(show).stdout):
-            for entry in link.get("addr_info", []):
-                address = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}")
-                if address.network == self.subnets[subnet]:
-                    return address.ip
-        return None
+        shown = node.run(show).stdout
+        with reading(f"node {node.name}: ip -json address"):
+            own = [address for address in legs.parse_addresses(shown) if address.network == self.subnets[subnet]]
+        return own[0].ip if own else None
 
     def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
-        known = {connection.nickname: connection for connection in connections(self.report(node))}
+        with reading(f"node {node.name}: Weave's report"):
+            known = {connection.nickname: connection for connection in connections(self.report(node))}
         return tuple(
             Peer(
                 name=peer.name,
@@ -381,10 +391,10 @@ class WeaveProxy(Weave):
 
     def holders(self, node: NodeAccess) -> list[tuple[str, str]]:
         names = {container.id: container.name for container in node.docker.containers.list(ignore_removed=True)}
-        owned = json.loads(self._http_get(node, "/ip"))["owned"] or ()
-        return super().holders(node) + [
-            (str(IPv4Interface(address).ip), f"{node.name}/{names[entry['containerid']]}")
-            for entry in owned
-            if entry["containerid"] in names
-            for address in entry["addrs"]
-        ]
+        with reading(f"node {node.name}: Weave's list of addresses"):
+            return super().holders(node) + [
+                (str(IPv4Interface(address).ip), f"{node.name}/{names[container]}")
+                for container, addresses in self._owned(node)
+                if container in names
+                for address in addresses
+            ]

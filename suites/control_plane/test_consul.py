@@ -3,6 +3,7 @@
 from fixtures.cluster.nodes import Cluster
 from fixtures.control_plane.observation import Consensus, complete
 from fixtures.control_plane.registry import AgentRefused, Registry
+from fixtures.evidence.lines import shown
 from fixtures.evidence.waiting import eventually
 from fixtures.session.marks import NotProved, requirement
 
@@ -39,4 +40,4 @@ def test_consul_has_all_its_voters_and_one_leader(registry: Registry, cluster: C
     )
     errors = {name: registry.leader_error(cluster.nodes[name]) for name in sorted(declared)}
     unconfirmed = [f"{name}'s leader does not answer: {error}" for name, error in errors.items() if error is not None]
-    assert not unconfirmed, "\n".join(unconfirmed)
+    assert not unconfirmed, shown(unconfirmed)

@@ -1,6 +1,7 @@
 """What the nodes' kernels do with packets that they forward and bridge."""
 
 from fixtures.control_plane.filters import PacketFilters
+from fixtures.evidence.lines import shown
 from fixtures.session.marks import requirement
 
 
@@ -12,4 +13,4 @@ def test_packet_filters_let_the_overlay_through(packet_filters: PacketFilters) -
     itself; ip_forward is 1, and bridged packets are filtered if and as the overlay needs it.
     """
     obstacles = packet_filters.find_obstacles()
-    assert not obstacles, "\n".join(obstacles)
+    assert not obstacles, shown(obstacles)

@@ -1,6 +1,7 @@
 """Limits of the nodes beyond which the network fails in silence."""
 
 from fixtures.control_plane.limits import NodeLimits
+from fixtures.evidence.lines import shown
 from fixtures.session.marks import NotProved, requirement
 
 
@@ -12,6 +13,6 @@ def test_no_node_is_near_a_limit(node_limits: NodeLimits) -> None:
     and the files that the system and the container engine may open, every node uses less than 75 %.
     """
     limits = node_limits.read()
-    assert not limits.near, "\n".join(limits.near)
+    assert not limits.near, shown(limits.near)
     if limits.unreadable:
-        raise NotProved("\n".join(limits.unreadable))
+        raise NotProved(shown(limits.unreadable))

@@ -4,6 +4,7 @@ from fixtures.cluster.nodes import Cluster, ClusterNode
 from fixtures.containers.fleet import Fleet
 from fixtures.control_plane.identifiers import find_shared
 from fixtures.control_plane.identity import NodeIdentities
+from fixtures.evidence.lines import shown
 from fixtures.evidence.waiting import eventually
 from fixtures.session.marks import requirement
 
@@ -45,4 +46,4 @@ def test_no_two_peers_share_an_identity(identities: NodeIdentities) -> None:
     addresses of NIC, bridges and tunnels are each node's own.
     """
     shared = find_shared(identities.collect())
-    assert not shared, "\n".join(shared)
+    assert not shared, shown(shared)

@@ -13,6 +13,7 @@ from fixtures.dns.messages import Answer, DnsTransport
 from fixtures.dns.plain_names import PlainNames
 from fixtures.dns.resolver import Question, Resolver
 from fixtures.dns.services import Service, at_least
+from fixtures.evidence.lines import shown
 from fixtures.session.marks import NotProved, requirement
 
 MANY = 11
@@ -41,7 +42,7 @@ def test_srv_gives_the_port_and_the_address(
     shop.wait_until_passing()
     judged = shop.ask_until_certain(lambda: resolver.ask_all(askers, shop.fqdn, "SRV", transport=DnsTransport.EDNS))
     unlike_consul = plain_names.own_failures(judged.faults)
-    assert not unlike_consul, "\n".join([*unlike_consul, str(judged.expectation)])
+    assert not unlike_consul, "\n".join([shown(unlike_consul), str(judged.expectation)])
     passing = [entry for entry in shop.instances.values() if entry.address in judged.expectation.required]
     registered = {(instance.address, instance.port) for instance in passing}
     wrong = [
@@ -60,7 +61,7 @@ def test_srv_gives_the_port_and_the_address(
         if answer.addresses != {address_of_port.get(port)}
     ]
     own = plain_names.own_failures(wrong)
-    assert not own, "\n".join(own)
+    assert not own, shown(own)
 
 
 @requirement("DNS-7")
@@ -86,7 +87,7 @@ def test_every_form_of_the_name_gives_the_same(
     questions = [Question(asker, form, rrtype, DnsTransport.EDNS) for form, rrtype in forms for asker in askers]
     judged = listed.ask_until_certain(lambda: resolver.ask_each(questions))
     wrong = plain_names.own_failures(judged.faults)
-    assert not wrong, "\n".join([*wrong, str(judged.expectation)])
+    assert not wrong, "\n".join([shown(wrong), str(judged.expectation)])
 
 
 @requirement("DNS-8")
@@ -141,7 +142,7 @@ def test_a_large_answer_is_complete_or_partial_but_right(
         for failure in found
     ]
     own = plain_names.own_failures(wrong)
-    assert not own, "\n".join(own)
+    assert not own, shown(own)
 
 
 @requirement("DNS-10")
@@ -186,7 +187,7 @@ def test_ptr_leads_back(
         if address not in answer.addresses
     ]
     own = plain_names.own_failures(wrong)
-    assert not own, "\n".join(own)
+    assert not own, shown(own)
 
 
 @requirement("DNS-11")
@@ -210,10 +211,10 @@ def test_ttls_are_as_configured(
         for answer, configured in answered
         if answer.says and set(answer.ttls) != configured
     ]
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, shown(wrong)
     silent = [str(answer) for answer, _ in answered if not answer.says]
     if silent:
-        raise NotProved("\n".join(["an answer that did not come has no TTL (see DNS-1):", *silent]))
+        raise NotProved("\n".join(["an answer that did not come has no TTL (see DNS-1):", shown(silent)]))
 
 
 def _describe_ttl(answer: Answer, configured: set[int]) -> str:

@@ -13,6 +13,7 @@ from fixtures.dns.plain_names import PlainNames
 from fixtures.dns.resolver import Resolver
 from fixtures.dns.services import HEALTH_CHANGE_S, Service
 from fixtures.dns.web import Request, WebClient
+from fixtures.evidence.lines import shown
 from fixtures.evidence.waiting import NotInTime, describe_value, eventually
 from fixtures.probes.delivery import Edge, Transport
 from fixtures.probes.prober import Prober
@@ -116,7 +117,7 @@ def ask_and_find_nothing_wrong(
     """Ask for a service's A records everywhere; fail when an answer contradicts Consul's own entries."""
     judged = service.ask(lambda: resolver.ask_all(askers, service.fqdn, "A", transport=DnsTransport.EDNS))
     wrong = plain_names.own_failures(judged.faults)
-    assert not wrong, "\n".join([*wrong, str(judged.expectation)])
+    assert not wrong, "\n".join([shown(wrong), str(judged.expectation)])
     return judged
 
 
@@ -157,7 +158,7 @@ def test_consuls_health_check_travels_the_overlay(web: Service, http: WebClient,
                 if arrived[label] != checked[label]
             ]
             own = probe.own_failures(unchecked)
-            assert not own, "\n".join(own)
+            assert not own, shown(own)
             raise
     eventually(
         lambda: {instance: state.listed for instance, state in (web.observe().leader or {}).items()},

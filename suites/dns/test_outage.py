@@ -9,6 +9,7 @@ from fixtures.dns.messages import DnsTransport
 from fixtures.dns.plain_names import PlainNames
 from fixtures.dns.resolver import Resolver
 from fixtures.dns.services import Service
+from fixtures.evidence.lines import shown
 from fixtures.evidence.waiting import eventually
 from fixtures.probes.delivery import Edge, Transport
 from fixtures.probes.prober import Prober
@@ -57,7 +58,7 @@ def test_names_resolve_with_any_one_server_down(
     ways = dict(wrong)
     own = [(failure, ways[failure]) for failure in plain_names.own(list(ways))]
     told = plain_names.tell(probe.own_failures(own))
-    assert not told, "\n".join(told)
+    assert not told, shown(told)
 
 
 def _way_to_another_server(asker: Party, stopped: ClusterNode, registry: Registry) -> Edge:

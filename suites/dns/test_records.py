@@ -10,6 +10,7 @@ from fixtures.dns.plain_names import PlainNames
 from fixtures.dns.resolver import Resolver
 from fixtures.dns.services import Service
 from fixtures.dns.web import Dial, WebClient
+from fixtures.evidence.lines import shown
 from fixtures.probes.delivery import Edge, Transport
 from fixtures.probes.prober import Prober
 from fixtures.session.marks import requirement
@@ -39,7 +40,7 @@ def test_a_records_are_the_passing_instances(
     services = (web, listed) if cluster.overlay.capabilities.expose else (listed,)
     judged = [ask_everywhere(service) for service in services]
     wrong = plain_names.tell([fault for answers in judged for fault in answers.faults])
-    assert not wrong, "\n".join([*wrong, *(str(answers.expectation) for answers in judged)])
+    assert not wrong, "\n".join([shown(wrong), *(str(answers.expectation) for answers in judged)])
 
 
 @requirement("DNS-1")
@@ -56,7 +57,7 @@ def test_every_registration_leads_to_a_container_or_a_node_that_serves(
         f"{listed}, which this run registered, is missing from the registry: {', '.join(sorted(services))}"
     )
     misleading = registry_audit.misleading()
-    assert not misleading, "\n".join(misleading)
+    assert not misleading, shown(misleading)
 
 
 @requirement("DNS-2")
@@ -90,7 +91,7 @@ def test_dialling_the_name_reaches_an_instance(
             if str(caller) not in told
         ]
     )
-    assert not silent, "\n".join([*silent, str(judged)])
+    assert not silent, "\n".join([shown(silent), str(judged)])
     wrong = probe.own_failures(
         [
             (
@@ -101,7 +102,7 @@ def test_dialling_the_name_reaches_an_instance(
             if name != instances[dial.address].container.name
         ]
     )
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, shown(wrong)
 
 
 @requirement("DNS-5")
@@ -114,7 +115,7 @@ def test_an_unknown_name_does_not_exist(askers: list[Party], resolver: Resolver,
     wrong = plain_names.own_wrong_answers(
         [answer for answer in answers if answer.rcode != "NXDOMAIN" or "SOA" not in answer.authority]
     )
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, shown(wrong)
 
 
 @requirement("DNS-5")
@@ -129,4 +130,4 @@ def test_a_v4_service_has_no_v6_address(
     wrong = plain_names.own_wrong_answers(
         [answer for answer in answers if answer.rcode != "NOERROR" or answer.records or "SOA" not in answer.authority]
     )
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, shown(wrong)

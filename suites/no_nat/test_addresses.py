@@ -1,7 +1,8 @@
 """Promise 3: the address a container has is the address everyone else sees."""
 
-from fixtures.cluster.topology import Pair
+from fixtures.cluster.topology import Pairs
 from fixtures.containers.fleet import Container
+from fixtures.evidence.lines import shown
 from fixtures.no_nat.addresses import Addresses
 from fixtures.no_nat.departures import Departures
 from fixtures.probes.delivery import Transport
@@ -10,35 +11,43 @@ from fixtures.session.marks import requirement
 
 
 @requirement("NET-2")
-def test_receiver_sees_the_senders_own_address(pair: Pair, transport: Transport) -> None:
+def test_receiver_sees_the_senders_own_address(pairs: Pairs, transport: Transport) -> None:
     """No device on the way rewrites source or destination.
 
     Expected: at the receiver, addresses and ports (the ICMP id too) are those the sender used.
     """
-    delivery = pair.exchange(transport).or_not_proved()
-    assert delivery.seen_by_receiver == delivery.sent, delivery
+    mesh = pairs.exchange(transport)
+    changed = [delivery for delivery in mesh.exchanged if delivery.seen_by_receiver != delivery.sent]
+    assert not changed, mesh.explain(changed)
+    mesh.or_not_proved()
 
 
 @requirement("NET-2")
-def test_sender_sees_the_answer_as_it_was_sent(pair: Pair, transport: Transport) -> None:
+def test_sender_sees_the_answer_as_it_was_sent(pairs: Pairs, transport: Transport) -> None:
     """No device on the way back rewrites source or destination of the answer.
 
     Expected: the answer arrives with the addresses and ports its sender gave it,
     and comes from the address that was dialled.
     """
-    delivery = pair.exchange(transport).or_not_proved()
-    assert delivery.reply_seen == delivery.reply_sent, delivery
+    mesh = pairs.exchange(transport)
+    changed = [delivery for delivery in mesh.exchanged if delivery.reply_seen != delivery.reply_sent]
+    assert not changed, mesh.explain(changed)
+    mesh.or_not_proved()
 
 
 @requirement("NET-3")
-def test_everybody_sees_the_same_address_of_a_container(container: Container, probe: Prober) -> None:
+def test_everybody_sees_the_same_address_of_a_container(containers: list[Container], probe: Prober) -> None:
     """A container's own address, the one that Docker reports and the one that its peers see are the same.
 
     Expected: the address on the container's interface, the one in `docker inspect` and
     the source address that a peer sees in its packets are the same.
     """
-    views = probe.views_of(container)
-    assert views.own == views.docker == views.peers, f"{container} has several addresses: {views}"
+    several = [
+        f"{container} has several addresses: {views}"
+        for container, views in probe.views_of(containers)
+        if not views.own == views.docker == views.peers
+    ]
+    assert not several, shown(several)
 
 
 @requirement("NET-4")
@@ -49,7 +58,7 @@ def test_only_its_owner_answers_arp_for_an_address(addresses: Addresses) -> None
     neighbour asks for it, the container alone answers.
     """
     conflicts = addresses.arp_conflicts()
-    assert not conflicts, "\n".join(conflicts)
+    assert not conflicts, shown(conflicts)
 
 
 @requirement("NET-4")
@@ -59,7 +68,7 @@ def test_no_address_is_given_to_two_containers(addresses: Addresses) -> None:
     Expected: no two running containers of the cluster have the same address according to their engines.
     """
     held_twice = addresses.held_twice()
-    assert not held_twice, "\n".join(held_twice)
+    assert not held_twice, shown(held_twice)
 
 
 @requirement("NET-4")
@@ -70,4 +79,4 @@ def test_nobody_answers_for_the_address_of_a_removed_container(departures: Depar
     nobody does, within 2 s.
     """
     answered = departures.still_answered()
-    assert not answered, "\n".join(answered)
+    assert not answered, shown(answered)

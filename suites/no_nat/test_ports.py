@@ -1,6 +1,5 @@
 """Promise 1: every container is reached on every port, without a mapping."""
 
-from fixtures.containers.fleet import Fleet
 from fixtures.no_nat.open_ports import OpenPorts
 from fixtures.probes.delivery import on_any_port
 from fixtures.probes.prober import SERVED, Prober
@@ -19,12 +18,12 @@ def test_every_port_leads_to_the_container(open_ports: OpenPorts, subnet: str) -
 
 
 @requirement("NET-5")
-def test_the_same_port_is_free_in_every_container(fleet: Fleet, probe: Prober, subnet: str) -> None:
+def test_the_same_port_is_free_in_every_container(probe: Prober, subnet: str) -> None:
     """Containers on one node serve the same port.
 
     Expected: all containers of a subnet, two on each node, serve the same low and high ports at once, and on each the
     container that was dialled answers, wherever it is reached at all.
     """
-    mesh = probe.mesh_on_ports(fleet.subnet(subnet).values(), SERVED)
+    mesh = probe.mesh_on_ports(subnet, SERVED)
     wrong = probe.own_failures([(delivery, on_any_port(delivery.edge)) for delivery in mesh.unanswered])
     assert not wrong, mesh.explain(wrong)

@@ -13,7 +13,7 @@ def test_every_container_reaches_every_other(fleet: Fleet, probe: Prober, eviden
     Expected: for every pair, on one node and across nodes, an ICMP echo, a UDP datagram
     and a TCP connection arrive at the container that was dialled and are answered by it.
     """
-    mesh = probe.mesh(fleet.subnet(subnet).values(), transports=TRANSPORTS)
+    mesh = probe.run(probe.between(fleet.every_pair(subnet), TRANSPORTS))
     evidence.matrix(mesh.rows)
     assert not mesh.unanswered, mesh.explain(mesh.unanswered)
 
@@ -25,5 +25,5 @@ def test_each_direction_works_alone(fleet: Fleet, probe: Prober, subnet: str) ->
     Expected: a packet for which nothing has to come back arrives from every container at every
     other; one that does not is named with its direction.
     """
-    mesh = probe.mesh_one_way(fleet.subnet(subnet).values())
+    mesh = probe.mesh_one_way(fleet.every_pair(subnet))
     assert not mesh.undelivered, mesh.explain(mesh.undelivered)

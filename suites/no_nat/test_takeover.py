@@ -1,5 +1,6 @@
 """Promise 3 in time: an address leads to the container that has it now."""
 
+from fixtures.evidence.lines import shown
 from fixtures.no_nat.takeover import Takeovers
 from fixtures.session.marks import requirement
 
@@ -12,7 +13,7 @@ def test_an_address_taken_over_on_the_same_node_leads_to_the_new_container(takeo
     answered by the new container within 2 s of its first packet, and so are new connections.
     """
     problems = takeovers.take_over(on_another_node=False).problems
-    assert not problems, "\n".join(problems)
+    assert not problems, shown(problems)
 
 
 @requirement("NET-9")
@@ -23,4 +24,4 @@ def test_an_address_taken_over_on_another_node_leads_to_the_new_container(takeov
     answered by the new container within 2 s of its first packet, and so are new connections.
     """
     problems = takeovers.take_over(on_another_node=True).problems
-    assert not problems, "\n".join(problems)
+    assert not problems, shown(problems)

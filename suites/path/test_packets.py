@@ -1,7 +1,7 @@
 """What a path does to a packet on its way: routers and checksums."""
 
 from fixtures.cluster.nodes import Cluster
-from fixtures.containers.fleet import Fleet
+from fixtures.evidence.lines import shown
 from fixtures.path.checksums import ChecksumInspector
 from fixtures.probes.mesh import Mesh
 from fixtures.probes.prober import Prober
@@ -12,26 +12,26 @@ from fixtures.session.marks import NotProved, requirement
 def test_checksums_on_arrival_are_right(checksum_inspector: ChecksumInspector) -> None:
     """Offload and encapsulation leave valid checksums.
 
-    Expected: between all neighbours, by ICMP, UDP and TCP, every packet that arrives carries valid
+    Expected: between neighbours, by ICMP, UDP and TCP, every packet that arrives carries valid
     checksums, unless the receiving kernel marks it as never having needed one (TP_STATUS_CSUMNOTREADY).
     """
     arrivals = checksum_inspector.send_between_neighbours()
     assert not arrivals.wrong, str(arrivals)
     if arrivals.unjudged:
-        raise NotProved("\n".join(["no packet arrived whose checksum could be judged:", *arrivals.unjudged]))
+        raise NotProved("\n".join(["no packet arrived whose checksum could be judged:", shown(arrivals.unjudged)]))
 
 
 @requirement("PATH-6")
-def test_the_hop_count_is_the_overlays_declared_one(probe: Prober, fleet: Fleet, cluster: Cluster) -> None:
+def test_the_hop_count_is_the_overlays_declared_one(probe: Prober, cluster: Cluster) -> None:
     """Between two containers of a subnet there are as many routers as the overlay declares.
 
     Expected: every packet arrives with its TTL lowered by exactly that number.
     """
-    meshes = [probe.mesh(fleet.subnet(subnet).values()) for subnet in cluster.subnets]
+    meshes = [probe.mesh_of_neighbours(subnet) for subnet in cluster.subnets]
     deliveries = [delivery for mesh in meshes for delivery in mesh.deliveries]
     declared = cluster.overlay.hops()
     wrong = [delivery for delivery in deliveries if delivery.hops not in (None, declared)]
     assert not wrong, f"{wrong[0].hops} routers instead of {declared} on {sum(meshes, Mesh(())).explain(wrong)}"
     not_arrived = [str(delivery) for delivery in deliveries if delivery.hops is None]
     if not_arrived:
-        raise NotProved("\n".join(["nothing can be said of packets that did not arrive:", *not_arrived]))
+        raise NotProved("\n".join(["nothing can be said of packets that did not arrive:", shown(not_arrived)]))

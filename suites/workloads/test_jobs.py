@@ -9,6 +9,7 @@ from fixtures.dns.messages import differing
 from fixtures.dns.resolver import Resolver
 from fixtures.dns.services import HEALTH_CHANGE_S
 from fixtures.dns.web import Dial, WebClient
+from fixtures.evidence.lines import shown
 from fixtures.evidence.waiting import NotInTime, eventually, eventually_none
 from fixtures.session.marks import NotProved, disruptive, requirement
 from fixtures.workloads.jobs import GONE_S, PLACED_S, REPLACED_S, Scheduler
@@ -27,7 +28,7 @@ def test_tasks_have_overlay_addresses_one_per_node(job: Job, scheduler: Schedule
     addresses = {task.label: task.address for task in tasks}
     assert len(set(addresses.values())) == len(tasks), f"tasks of {job} share an address: {addresses}"
     wrong = elsewhere(tasks, job.subnet, cluster.inventory.overlay.subnets)
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, shown(wrong)
 
 
 @requirement("JOB-2")
@@ -38,7 +39,7 @@ def test_tasks_are_reached_by_address_and_port(tasks: list[Container], cluster: 
     """
     sources: list[Party] = [*cluster.nodes.values(), *tasks]
     wrong = _answered_by_another(http, sources, tasks)
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, shown(wrong)
 
 
 @requirement("JOB-2")
@@ -60,7 +61,7 @@ def test_tasks_are_reached_by_name(
         what=f"{name} leads to {', '.join(sorted(addresses))} for every node and task",
     )
     wrong = _answered_by_another(http, askers, tasks)
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, shown(wrong)
 
 
 @requirement("JOB-3")
@@ -74,7 +75,7 @@ def test_a_job_gets_the_subnet_it_asks_for(
     job = submit(attachment, subnet)
     tasks = scheduler.wait_until_placed(job)
     wrong = elsewhere(tasks, subnet, cluster.inventory.overlay.subnets)
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, shown(wrong)
 
 
 @requirement("JOB-4")
@@ -163,7 +164,7 @@ def test_a_killed_task_is_replaced_and_the_name_follows(
         what=f"{name} leads to {', '.join(sorted(addresses))} for every node",
     )
     wrong = _answered_by_another(http, nodes, tasks)
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, shown(wrong)
 
 
 def _answered_by_another(http: WebClient, sources: list[Party], tasks: list[Container]) -> list[str]:

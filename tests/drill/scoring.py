@@ -100,6 +100,14 @@ def table(scores: Sequence[Score]) -> str:
         first = sum(one.rank == 1 for one in single)
         rows += ["", f"{len(single)} faults: the right cause is first for {first} ({100 * first / len(single):.0f} %), "
                  f"{mean(one.causes for one in single):.2f} causes on average"]  # fmt: skip
+    pairs = {one.run: [other.rank for other in scores if other.run == one.run] for one in scores if "+" in one.run}
+    if pairs:
+        both = sum(all(0 < rank <= 3 for rank in ranks) for ranks in pairs.values())
+        rows.append(f"{len(pairs)} pairs of faults: both causes are among the first three for {both}")
+    benign = [one for one in scores if one.run in FAULTS and FAULTS[one.run].benign]
+    if benign:
+        silent = sum(one.causes == one.unexplained == 0 for one in benign)
+        rows.append(f"{len(benign)} benign changes: no cause, and nothing unexplained, for {silent}")
     return "\n".join(rows)
 
 

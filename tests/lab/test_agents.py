@@ -17,6 +17,7 @@ import pytest
 
 from fixtures.probes.agent.formats import MESSAGE
 from fixtures.probes.delivery import Edge, Endpoint, Transport
+from fixtures.probes.room import Room
 from lab.errors import HarnessError
 from lab.waiting import wait_for
 from tests.lab.bench import Bench, open_bench
@@ -206,7 +207,7 @@ def test_a_mesh_leaves_room_in_the_kernels_table_of_neighbours(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: Transport
 ) -> None:
     """Sending and answering both make entries, and a mesh may need more of them than a kernel holds."""
-    monkeypatch.setattr("fixtures.probes.plan.NEIGHBOURS", 20)
+    monkeypatch.setattr("fixtures.probes.making_room.room", lambda kernels: Room(20, 350))
     monkeypatch.setattr("fixtures.probes.plan.FLOOD", 12)
     monkeypatch.setattr("fixtures.probes.plan.BURST", 9)
     made = bench.edges[0]

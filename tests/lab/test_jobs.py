@@ -25,7 +25,7 @@ from tests.lab.jobs import Step, commands, github, gitlab
 from tests.lab.traces import wait_until
 
 pytestmark = pytest.mark.nightly
-BASE_PACKAGES = "python3,python3-venv,busybox-static,git,ca-certificates,nodejs"
+BASE_PACKAGES = "python3,python3-venv,busybox-static,iproute2,git,ca-certificates,nodejs"
 """What the image's base has, since a lab's node has no mirror."""
 BASE = "debian-with-packages"
 READY_BASE = "FLATNET_TEST_BASE"
@@ -222,7 +222,7 @@ def nomad(place: Place, *words: str) -> str:
     """A command of Nomad's client, typed on u1 in the checkout."""
     server = next(node["address"] for node in inventory(place)["nodes"] if node.get("nomad_server"))
     line = shlex.join([str(find_program("nomad")), *words])
-    return on_u1(place, f"cd {ROOT} && NOMAD_ADDR=http://{server}:4646 {line}")
+    return on_u1(place, f"cd {ROOT} && TMPDIR=/tmp NOMAD_ADDR=http://{server}:4646 {line}")
 
 
 def ids_of_nodes(place: Place) -> dict[str, str]:

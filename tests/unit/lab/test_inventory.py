@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from fixtures.cluster.topology import pairs
+from fixtures.cluster.topology import planned_pairs
 from fixtures.containers.fleet import PER_NODE, slots
 from lab.embedded import plan
+from lab.embedded.lifecycle import join, refuse_from_outside
 from lab.embedded.plan import LabSpec
-from lab.errors import InventoryError, UsageError
+from lab.errors import InventoryError, LabError, UsageError
 from lab.inventory import Inventory, dump, load
 
 GOOD: dict[str, Any] = {
@@ -258,11 +259,25 @@ def test_options_that_do_not_fit_together(chosen: dict[str, Any], words: str) ->
 @pytest.mark.parametrize("nodes", [1, 2, 3])
 def test_pairs_cover_every_node_both_ways_and_one_pair_on_each(nodes: int) -> None:
     inventory = plan.inventory(LabSpec(nodes=nodes))
-    made = pairs(inventory, "a")
+    made = planned_pairs(inventory, "a")
     ways = [(one.node, other.node) for one, other in made]
     names = [node.name for node in inventory.nodes]
     assert sorted(ways) == sorted((one, other) for one in names for other in names for _ in range(1 + (one == other)))
     assert len(set(made)) == len(made) and all(one != other for one, other in made)
-    assert made == pairs(inventory, "a")
+    assert made == planned_pairs(inventory, "a")
     assert len(slots(inventory, "b")) == PER_NODE * nodes
     assert len({slot.label for slot in slots(inventory, "a") + slots(inventory, "b")}) == 2 * PER_NODE * nodes
+
+
+def test_a_labs_inventory_is_not_dialled_from_outside(
+    write: Callable[[object], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From anywhere but the lab's own namespace, 192.168.56.3 is somebody else's machine."""
+    lost = load(write({**GOOD, "kind": "embedded"}))
+    with pytest.raises(UsageError, match="a lab is reached from its own network namespace only; use --lab NAME"):
+        refuse_from_outside(lost)
+    refuse_from_outside(load(write(GOOD)))
+    monkeypatch.setattr("lab.embedded.lifecycle.OWN_NAMESPACE", "/proc/self/ns/net")
+    ended = load(write({**GOOD, "kind": "embedded", "runner": {"namespace": "/proc/self/ns/net"}}))
+    with pytest.raises(LabError, match="is this machine's own network namespace, so the lab has ended"):
+        join(ended)

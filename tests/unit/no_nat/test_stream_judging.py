@@ -19,6 +19,7 @@ from fixtures.no_nat.stream_judging import (
     read_counts,
 )
 from fixtures.probes.delivery import Endpoint
+from lab.errors import HarnessError
 
 A1 = Endpoint("u1/a1", "u1", "/proc/1/ns/net", "10.32.0.1")
 A2 = Endpoint("u2/a2", "u2", "/proc/2/ns/net", "10.32.0.2")
@@ -184,7 +185,7 @@ def test_counts_are_read_from_both_agents() -> None:
 
 
 def test_a_stream_that_no_agent_counted_is_an_error() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(HarnessError, match="counts of streams: its answer cannot be read"):
         read_counts([THERE], {"u1": []}, {"u1": answer()})
 
 

@@ -141,3 +141,24 @@ def test_a_stray_packet_does_not_end_the_agent(packet: bytes) -> None:
     endpoint.mesh = SimpleNamespace(pending_icmp={}, kept=0, overflow=False)
     assert not endpoint.drain()
     assert endpoint.records.endswith(packet)
+
+
+def test_sending_that_takes_long_is_interrupted_and_goes_on_in_the_next_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Flights] = []
+
+    def slowly(*words: object) -> None:
+        made[0].went.append(made[0].now)
+        made[0].now += 0.02
+
+    flights = Flights(monkeypatch, 0, most_flight=100)
+    made.append(flights)
+    monkeypatch.setattr(agent_mesh.Mesh, "send_echo", slowly)
+    orders = b"".join(EDGE.pack(index, 0, ICMP, 0, 0, 0, bytes([10, 0, 0, index]), 0) for index in range(8))
+    flights.mesh.start({"window": WINDOW_S}, orders, lambda words, body: flights.replies.append(words))
+    assert len(flights.went) == 3, "more than TURN_S have passed then"
+    flights.mesh.finished(0)
+    assert len(flights.went) == 3, "an answer does not begin another turn"
+    assert flights.turn(0.0) == 0.0 and len(flights.went) == 6
+    flights.turn(0.0)
+    assert len(flights.went) == 8
+    assert flights.turn(0.0) != 0.0, "all is sent"

@@ -12,7 +12,7 @@ from fixtures.probes.client import PortTaken
 from fixtures.probes.delivery import Transport
 from fixtures.probes.mesh import PORTS, Mesh, run_stages, serve_on_free_port
 from lab.errors import HarnessError
-from reports.model import Outcome
+from reports.model import NotProved, Outcome
 from tests.unit.probes.canned import NAT, good
 
 ONE = good(Transport.UDP)
@@ -160,3 +160,20 @@ def test_only_a_chosen_port_has_a_deadline(
 def test_ports_are_below_those_that_linux_gives_to_clients() -> None:
     assert (PORTS.start, PORTS.stop) == (20000, 30000)
     assert mesh_module.WINDOW_S == 1.5
+
+
+def test_an_explanation_of_a_single_edge_is_that_edge() -> None:
+    assert Mesh((LOST,)).explain((LOST,)) == str(LOST)
+
+
+def test_headers_prove_something_where_everything_was_exchanged() -> None:
+    whole = Mesh((ANSWERED, REWRITTEN))
+    assert whole.exchanged == (ANSWERED, REWRITTEN) and whole.or_not_proved() is whole
+    broken = Mesh((ANSWERED, LOST, DELIVERED))
+    assert broken.exchanged == (ANSWERED,)
+    with pytest.raises(NotProved, match=r"^the exchange failed") as error:
+        broken.or_not_proved()
+    assert str(LOST) in str(error.value) and str(error.value).endswith("(and so on for 1 more)")
+    with pytest.raises(NotProved) as error:
+        Mesh((LOST,)).or_not_proved()
+    assert str(error.value) == f"the exchange failed, so it proves nothing: {LOST}"

@@ -20,7 +20,8 @@ ALONE = SimpleNamespace(endpoint=SimpleNamespace(name="u1/a1"), label="u1/a1")
 def prober() -> Prober:
     nothing = cast(Any, None)
     cluster = SimpleNamespace(overlay=SimpleNamespace(hops=lambda: 1))
-    return Prober(cast(Any, cluster), nothing, nothing, nothing, cast(Lease, None))
+    fleet = SimpleNamespace(neighbours=lambda subnet: [])
+    return Prober(cast(Any, cluster), cast(Any, fleet), nothing, nothing, cast(Lease, None))
 
 
 MESHES: dict[str, Callable[[Any], object]] = {
@@ -28,8 +29,10 @@ MESHES: dict[str, Callable[[Any], object]] = {
     "one container": lambda made: made.mesh([ALONE]),
     "no source": lambda made: made.mesh([], [ALONE]),
     "no destination": lambda made: made.mesh([ALONE], []),
-    "one container on ports": lambda made: made.mesh_on_ports([ALONE], (80, 443)),
-    "one container one way": lambda made: made.mesh_one_way([ALONE]),
+    "no neighbours": lambda made: made.mesh_of_neighbours("a"),
+    "no neighbours on ports": lambda made: made.mesh_on_ports("a", (80, 443)),
+    "no views": lambda made: made.views_of([]),
+    "one container one way": lambda made: made.mesh_one_way([]),
     "no attempt": lambda made: made.assert_unreachable([], []),
 }
 FLOWS: dict[str, Callable[[Any], object]] = {

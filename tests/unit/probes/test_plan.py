@@ -16,21 +16,24 @@ from fixtures.probes.delivery import Edge, Endpoint, Frame, Transport
 from fixtures.probes.plan import (
     BURST,
     FLOOD,
-    NEIGHBOURS,
-    SPARE,
+    FRAME_BYTES,
     Part,
     bounds,
+    needed_neighbours,
     opening,
     orders,
+    pieces,
     plan,
     served_ports,
     turn,
 )
+from fixtures.probes.room import SPARED, USED, Room
 from fixtures.probes.trail import Hop
 from tests.unit.probes.canned import MESH, A, B, C
 
 UDP, TCP, ICMP = Transport.UDP, Transport.TCP, Transport.ICMP
 PORT = 20777
+ROOM = Room(USED, SPARED)
 HOP = Hop("u1", "NIC", "eth0", "/netns")
 
 
@@ -123,13 +126,13 @@ def meshed(count: int, nodes: int) -> tuple[list[Part], list[Edge]]:
 
 
 def test_bounds_of_a_small_mesh() -> None:
-    assert bounds(*meshed(2, 2)) == {
-        "most_neighbours": NEIGHBOURS // 2,
-        "most_new": SPARE * 2,
+    assert bounds(*meshed(2, 2), ROOM) == {
+        "most_neighbours": ROOM.neighbours // 2,
+        "most_new": ROOM.spare * 2,
         "most_flight": max(BURST, MOST_FLIGHT),
     }
-    assert bounds(*meshed(2, 3))["most_new"] == SPARE * 3 // 2
-    assert bounds(*meshed(2, 1)) == {"most_neighbours": 600, "most_new": 350, "most_flight": 256}
+    assert bounds(*meshed(2, 3), ROOM)["most_new"] == ROOM.spare * 3 // 2
+    assert bounds(*meshed(2, 1), ROOM) == {"most_neighbours": 600, "most_new": 350, "most_flight": 256}
 
 
 @pytest.mark.parametrize(
@@ -141,47 +144,78 @@ def test_bounds_of_a_small_mesh() -> None:
     ],
 )
 def test_so_many_probes_are_under_way_as_input_queues_hold(count: int, nodes: int, flight: int) -> None:
-    assert bounds(*meshed(count, nodes))["most_flight"] == flight
+    assert bounds(*meshed(count, nodes), ROOM)["most_flight"] == flight
 
 
 def test_a_huge_mesh_still_sends_nine_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "FLOOD", 1)
-    assert bounds(*meshed(4, 2))["most_flight"] == 9
+    assert bounds(*meshed(4, 2), ROOM)["most_flight"] == 9
 
 
 def test_where_all_may_ask_at_once_a_burst_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "FLOOD", 40)
     parts, edges = meshed(2, 2)  # 4 listeners on 2 nodes: 120 // 8 = 15 askers; each node asks 6 times
-    assert bounds(parts, edges)["most_flight"] == BURST == 96
+    assert bounds(parts, edges, ROOM)["most_flight"] == BURST == 96
     monkeypatch.setattr(plan_module, "FLOOD", 16)  # 6 askers, but nine at least
-    assert bounds(parts, edges)["most_flight"] == BURST
+    assert bounds(parts, edges, ROOM)["most_flight"] == BURST
     parts, edges = meshed(3, 2)  # 15 asked
-    assert bounds(parts, edges)["most_flight"] == 9
+    assert bounds(parts, edges, ROOM)["most_flight"] == 9
 
 
 @pytest.mark.parametrize(("neighbours", "in_turn"), [(11, True), (12, False), (13, False)])
-def test_edges_take_turns_where_neighbours_have_to_be_forgotten(
-    monkeypatch: pytest.MonkeyPatch, neighbours: int, in_turn: bool
-) -> None:
-    monkeypatch.setattr(plan_module, "NEIGHBOURS", neighbours)
+def test_edges_take_turns_where_neighbours_have_to_be_forgotten(neighbours: int, in_turn: bool) -> None:
     parts, edges = meshed(2, 2)  # 4 endpoints: 6 pairs, 12 entries
     before = [list(part.edges) for part in parts]
     sorted_edges = [sorted(part.edges, key=lambda numbered: turn(numbered[1])) for part in parts]
     assert before != sorted_edges
-    bounds(parts, edges)
+    bounds(parts, edges, Room(neighbours, 350))
     assert [part.edges for part in parts] == (sorted_edges if in_turn else before)
 
 
 def test_as_many_pairs_as_may_ask_are_allowed_a_burst(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "FLOOD", 60)
-    assert bounds(*meshed(2, 3))["most_flight"] == BURST  # 180 // (3 * 6) = 10 askers; each node asks 2 * 5 = 10 times
+    assert (
+        bounds(*meshed(2, 3), ROOM)["most_flight"] == BURST
+    )  # 180 // (3 * 6) = 10 askers; each node asks 2 * 5 = 10 times
 
 
 def test_one_node_that_asks_too_often_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "FLOOD", 1)
     edges = [Edge(source, destination, UDP) for source in endpoints(3, "u0") for destination in endpoints(4, "u1")]
-    assert bounds(plan(edges, {}), edges)["most_flight"] == 9
+    assert bounds(plan(edges, {}), edges, ROOM)["most_flight"] == 9
 
 
 def test_limits_of_the_kernel() -> None:
-    assert (FLOOD, BURST, NEIGHBOURS, SPARE, MOST_FLIGHT) == (1000, 96, 600, 350, 256)
+    assert (FLOOD, BURST, USED, SPARED, MOST_FLIGHT) == (1000, 96, 600, 350, 256)
+
+
+def test_a_pair_needs_a_neighbour_at_each_end_and_a_frame_none() -> None:
+    frame = Frame("eth0", lambda payload: payload, "crafted")
+    edges = [Edge(A, B, UDP), Edge(B, A, TCP), Edge(A, B, ICMP), Edge(A, C, UDP), Edge(B, C, UDP, frame=frame)]
+    assert needed_neighbours(edges) == 4 and needed_neighbours([]) == 0
+
+
+def test_without_room_one_neighbour_lives_at_once() -> None:
+    made = bounds(*meshed(2, 3), Room(1, 0))
+    assert made["most_neighbours"] == 1 and made["most_new"] == 1
+
+
+@pytest.mark.parametrize(
+    ("buffer", "expected"),
+    [
+        (10 * FRAME_BYTES, [range(2, 9)]),
+        (5 * FRAME_BYTES, [range(2, 9)]),
+        (2 * FRAME_BYTES, [range(2, 6), range(6, 8), range(8, 9)]),
+        (0, [range(2, 4), range(4, 6), range(6, 7), range(7, 8), range(8, 9)]),
+    ],
+)
+def test_frames_are_sent_in_pieces_that_a_recorder_holds(buffer: int, expected: list[range]) -> None:
+    crafted = Edge(A, B, UDP, frame=Frame("eth0", lambda payload: payload, "crafted"))
+    dialled = Edge(A, B, UDP)
+    edges = [crafted, dialled, dialled, crafted, crafted, dialled, crafted, crafted, crafted]
+    assert pieces(range(2, 9), edges, buffer) == expected
+
+
+def test_probes_of_kernels_are_one_piece() -> None:
+    assert pieces(range(3), [Edge(A, B, UDP)] * 3, 0) == [range(3)]
+    assert pieces(range(0), [], 0) == [range(0)]

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from fixtures.cluster.covering import Covering
 from fixtures.session import life
 from fixtures.session.run import RUN
 from lab.errors import UsageError
@@ -24,11 +25,37 @@ def test_a_seed_that_is_no_number_is_a_usage_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("suites", "told"), [(True, "seed: 7 (--seed 7 draws the same random ports again)"), (False, None)]
+    ("suites", "told"),
+    [
+        (True, "seed: 7 (--seed 7 draws the same ports and pairs again); every pair of containers is tried"),
+        (False, None),
+    ],
 )
 def test_the_head_of_a_run_of_the_suites_shows_the_seed(
     suites: bool, told: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(life, "runs_suites", lambda config: suites)
-    config: Any = SimpleNamespace(stash={RUN: SimpleNamespace(seed=7)})
+    config: Any = SimpleNamespace(stash={RUN: SimpleNamespace(seed=7, covering=Covering(7, complete=True))})
     assert life.pytest_report_header(cast(pytest.Config, config)) == told
+
+
+def option(**chosen: object) -> Any:
+    return SimpleNamespace(**{"peers": None, "thorough": False, **chosen})
+
+
+def test_peers_are_a_number() -> None:
+    assert life._peers(option()) is None and life._peers(option(thorough=True)) is None
+    assert life._peers(option(peers="14")) == 14
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"peers": "x"}, "--peers x: not a number"),
+        ({"peers": "1"}, "--peers 1: each node needs 2 others at least"),
+        ({"peers": "4", "thorough": True}, "--peers and --thorough exclude each other"),
+    ],
+)
+def test_peers_that_make_no_sense_are_a_usage_error(chosen: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        life._peers(option(**chosen))
