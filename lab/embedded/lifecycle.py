@@ -155,7 +155,7 @@ def refuse_from_outside(inventory: Inventory) -> None:
 
 
 def _is_machines_own(namespace: Path) -> bool:
-    """Whether it is that of process 1; False where that one is not to be seen, or there is no such namespace."""
+    """Whether it is that of process 1; False when either of the two cannot be read."""
     try:
         return namespace.samefile(OWN_NAMESPACE)
     except OSError:

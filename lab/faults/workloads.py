@@ -66,6 +66,7 @@ FAULTS = (
         must_fail=("JOB-6",),
         blames=("flatnet-.*service", "not "),
         needs_nomad=True,
+        default_node=0,  # where JOB-6 kills a task
     ),
     Fault(
         "job-registered-at-node",
@@ -74,6 +75,7 @@ FAULTS = (
         _registrations("node-address"),
         must_fail=("JOB-2", "JOB-4"),
         blames=("{node}", "address"),
+        blames_in={"JOB-2": ("gets other addresses than", r"NOERROR, .*192\.168\.56\.")},
         may_fail=("JOB-6",),
         needs_nomad=True,
     ),
@@ -83,7 +85,7 @@ FAULTS = (
         "https://github.com/hashicorp/nomad/issues/16616",
         _registrations("kept"),
         must_fail=("JOB-5",),
-        blames=("{node}", "is gone"),
+        blames=("flatnet-.*service", "is gone"),
         may_fail=("JOB-2", "JOB-4", "JOB-6"),
         needs_nomad=True,
     ),

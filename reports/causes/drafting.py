@@ -162,7 +162,7 @@ def _node_of(group: Group, draft: Draft, names: Names) -> tuple[str, str]:
 
 
 def _lost_inside(group: Group, names: Names) -> str:
-    """The node within which nearly all packets were lost between two interfaces; empty when there is no such one."""
+    """The node within which nearly all packets were lost between two interfaces; empty when no node is."""
     clues = [one.edge.clue for one in group.failed if one.edge.clue.last and one.edge.clue.missed]
     spots = [{node for node, _ in names.mentions(f"{clue.last}, {clue.missed}")} for clue in clues]
     counts = Counter(next(iter(nodes)) for nodes in spots if len(nodes) == 1)

@@ -34,6 +34,7 @@ CALLS: dict[str, Call] = {
     "/v1/agent/services": lambda client: client.agent.services(),
     "/v1/agent/members": lambda client: client.agent.members(),
     "/v1/agent/service/register": register,
+    "/v1/agent/join/": lambda client: client.agent.join("127.0.0.1"),
     "/v1/agent/check/": lambda client: client.agent.check.ttl_pass(f"service:{SERVICE}", "well"),
     "/v1/catalog/nodes": lambda client: client.catalog.nodes()[1],
     "/v1/catalog/": lambda client: client.catalog.service(SERVICE)[1],
