@@ -26,12 +26,15 @@ CATALOGUE = f"{SUITES}/catalogue.yaml"
 FACTS = (
     "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart", "overlay.proxy",
     "overlay.peers", "overlay.addresses", "engine.restart", "consul", "consul.servers", "nomad", "power", "switch",
-    "contract",
+    "contract", "change",
 )  # fmt: skip
 """The names that a declaration may use."""
 
-NO_CONTRACT = "no contract was given; --contract FILE names one"
-"""Why a requirement does not apply that asks for the one fact which is not the inventory's."""
+NOT_GIVEN = {
+    "contract": "no contract was given; --contract FILE names one",
+    "change": "no change was given; --change COMMAND names one",
+}
+"""Why a requirement does not apply that asks for a fact which is not the inventory's but the command line's."""
 
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     ">=": operator.ge,
@@ -99,7 +102,7 @@ def unmet(requirement: Requirement, facts: Facts) -> str | None:
         value = facts.get(fact, False)
         if compare is None:
             if not value:
-                return NO_CONTRACT if fact == "contract" else f"the inventory declares no {fact}"
+                return NOT_GIVEN.get(fact, f"the inventory declares no {fact}")
         elif not compare(int(value), number):
             return f"needs {declaration}, the inventory has {value}"
     return None

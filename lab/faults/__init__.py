@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from . import benign, control_plane, dns, existing, expose, isolation, no_nat, path, resilience, walkthrough, workloads
+from . import (
+    benign,
+    change,
+    control_plane,
+    dns,
+    existing,
+    expose,
+    isolation,
+    no_nat,
+    path,
+    resilience,
+    walkthrough,
+    workloads,
+)
 from .model import Fault, Site, Where
 from .register import Injected, choose, heal, inject, injected
 
@@ -17,6 +30,7 @@ _ALL = (
     *resilience.FAULTS,
     *walkthrough.FAULTS,
     *existing.FAULTS,
+    *change.FAULTS,
     *benign.FAULTS,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}

@@ -24,7 +24,7 @@ def _forwarded(rule: str) -> Plan:
     return plan
 
 
-def _other_back_end(site: Site) -> list[Action]:
+def other_back_end(site: Site) -> list[Action]:
     """Close FORWARD in the back end that the engine's iptables does not write to."""
     version = site.node.run("iptables -V").stdout
     other = "iptables-legacy" if "nf_tables" in version else "iptables-nft"
@@ -121,7 +121,7 @@ FAULTS = (
         "forward-drop-other-backend",
         "The FORWARD policy is DROP in the packet filter back end that the overlay does not write to.",
         "https://github.com/weaveworks/weave/issues/3465",
-        _other_back_end,
+        other_back_end,
         must_fail=("NET-1", "CP-5", "ISO-2"),
         may_fail=("NET-7", "EXT-4"),
         blames=("{node}", "drop", "FORWARD"),

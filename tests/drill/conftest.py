@@ -129,12 +129,22 @@ class DrillLab:
         assert done.returncode == 0, f"lab {which} {' '.join(words)}: {done.stderr}"
         return done.stdout
 
-    def suites(self, places: Sequence[str], *, faults: Sequence[str] = (), disruptive: bool = True) -> Ended:
-        """Run these parts of the suites against the lab with these faults."""
+    def suites(
+        self,
+        places: Sequence[str],
+        *,
+        faults: Sequence[str] = (),
+        disruptive: bool = True,
+        change: str | None = None,
+        bound_ms: float | None = None,
+    ) -> Ended:
+        """Run these parts of the suites against the lab with these faults, or with `change` as the change."""
         words = [sys.executable, "-m", "pytest", "-q", "-p", "tests.drill.recorder", *places]
         words += ["--lab", self.name, "--out", str(self.folder)]
         words += [word for fault in faults for word in ("--fault", fault)]
         words += [] if disruptive else ["--no-disruptive"]
+        words += ["--change", change] if change is not None else []
+        words += ["--outage-bound", str(bound_ms)] if bound_ms is not None else []
         words += ["--contract", str(CONTRACT)] if self.inventory.overlay.name in OVERLAYS else []
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         # The verdict of the run before must not be read when this one breaks.

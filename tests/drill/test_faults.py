@@ -23,6 +23,23 @@ Record = Callable[[str, object], None]
 """pytest's `record_property`."""
 
 
+BOUND_MS = 1000
+"""The outage that a change of the drill may cause, milliseconds."""
+
+
+def of_a_change(fault: Fault) -> bool:
+    """Whether it is injected as the command of --change, and not before the suites are run."""
+    return any(CATALOGUE[name].suite == "change" for name in fault.must_fail)
+
+
+def run_under(lab: DrillLab, fault: Fault, config: pytest.Config) -> Ended:
+    """Run what has to notice the fault, with the fault in the lab or as the change that is rehearsed."""
+    if of_a_change(fault):
+        command = f"python -m lab inject --lab {lab.name} {fault.name}"
+        return lab.suites(["suites/change"], change=command, bound_ms=BOUND_MS)
+    return lab.suites(places(fault, config), faults=[fault.name])
+
+
 def places(fault: Fault, config: pytest.Config) -> list[str]:
     """The parts of the suites that are run under a fault."""
     if config.getoption("wide", default=False):
@@ -106,7 +123,7 @@ def test_a_fault_is_caught_and_nothing_else_fails(
     """The requirements that must fail do, with a reason that blames the fault; no other one fails."""
     fault = FAULTS[name]
     skip_unless_applicable(fault, healed, record_property)
-    judged = Judgement(fault, healed.suites(places(fault, request.config), faults=[name]))
+    judged = Judgement(fault, run_under(healed, fault, request.config))
     record_property(*judged.score())
     assert not judged.wrong(), "\n".join(judged.wrong())
 
@@ -126,7 +143,9 @@ def pairs(seed: int, count: int, inventory: Inventory) -> list[tuple[str, str]]:
     chosen = [
         fault
         for fault in FAULTS.values()
-        if fault.must_fail and CATALOGUE[fault.must_fail[0]].suite != "resilience" and not fault.obstacle(inventory)
+        if fault.must_fail
+        and CATALOGUE[fault.must_fail[0]].suite not in ("resilience", "change")
+        and not fault.obstacle(inventory)
     ]
     made: list[tuple[str, str]] = []
     while len(made) < count:

@@ -17,7 +17,7 @@ def agent(done: list[str], open_now: str = "", *, idle: bool = True) -> Any:
     made: Any = Agent.__new__(Agent)
     made.namespaces = SimpleNamespace(forget=lambda: done.append("forget"))
     made.packets = SimpleNamespace(idle={"key": []} if idle else {}, prune=lambda: done.append("prune"))
-    made.sinks = []
+    made.sinks, made.changing = [], None
     for name in OPEN:
         setattr(made, name, None)
     if open_now:
@@ -38,6 +38,12 @@ def test_a_measurement_keeps_its_namespaces_and_is_not_held_up(name: str) -> Non
     done: list[str] = []
     assert agent(done, name).let_namespaces_go(0.5) == 0.5
     assert not done
+
+
+def test_a_change_that_is_watched_lets_removed_containers_go() -> None:
+    done: list[str] = []
+    assert agent(done, "changing").let_namespaces_go(None) == PRUNE_S
+    assert done == ["forget", "prune"]
 
 
 def test_an_agent_that_keeps_no_socket_sleeps_until_it_is_asked() -> None:
