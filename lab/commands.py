@@ -193,7 +193,7 @@ def _inventory(options: argparse.Namespace) -> None:
             f"--face {options.face}: lab {options.lab!r} does not have it; "
             "other faces than root need `lab up --foreign`, and the face nomad needs Nomad"
         )
-    print(file.read_text(), end="")
+    print(file.read_text(encoding="utf-8"), end="")
 
 
 def _record(options: argparse.Namespace) -> None:

@@ -43,6 +43,7 @@ def _revision(root: Path) -> str | None:
             text=True,
             timeout=TIMEOUT_S,
             check=False,
+            encoding="utf-8",
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -50,7 +50,13 @@ def _switch_power(node: Node, position: str) -> None:
     checkout = Path(__file__).resolve().parents[2]
     try:
         done = subprocess.run(
-            command, cwd=checkout, capture_output=True, text=True, timeout=POWER_TIMEOUT_S, check=False
+            command,
+            cwd=checkout,
+            capture_output=True,
+            text=True,
+            timeout=POWER_TIMEOUT_S,
+            check=False,
+            encoding="utf-8",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HarnessError(f"node {node.name}: power.{position}: {error}") from None
@@ -101,7 +107,7 @@ def run_at_switch(
     try:
         done = subprocess.run(
             ["nsenter", f"--net={switch}", *command],
-            input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False,
+            input=stdin, capture_output=True, encoding="utf-8", timeout=timeout_s, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HarnessError(f"runner.switch {switch}: {command[0]}: {error}") from None

@@ -224,14 +224,14 @@ def _load_keys(where: str, hop: Hop, ssh: Ssh) -> list[paramiko.PKey]:
 def _read_passphrase(where: str, ssh: Ssh) -> str | None:
     """The passphrase of the key, without the line's end; None when the cluster file names no source of it."""
     if ssh.passphrase_file is not None:
-        return ssh.passphrase_file.read_text().removesuffix("\n")
+        return ssh.passphrase_file.read_text(encoding="utf-8").removesuffix("\n")
     if ssh.passphrase_command is None:
         return None
     command = shlex.join(ssh.passphrase_command)
     try:
         done = subprocess.run(
             ssh.passphrase_command,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PASSPHRASE_TIMEOUT_S, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=PASSPHRASE_TIMEOUT_S, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LabError(f"{where}: ssh.passphrase_command: {command}: {describe_error(error)}") from None

@@ -128,7 +128,7 @@ def _read_options(node: Node, ssh: Ssh, name: str) -> dict[str, list[str]]:
     try:
         done = subprocess.run(
             ["ssh", "-G", "-T", "-F", str(ssh.config), "--", name],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=RESOLVE_TIMEOUT_S, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=RESOLVE_TIMEOUT_S, check=False,
         )  # fmt: skip
     except FileNotFoundError:
         raise LabError(f"{where}: is read by OpenSSH's `ssh`, which is not here; install openssh-client") from None

@@ -124,7 +124,7 @@ class _Api:
     def ask(self, node: Node, method: str, path: str, body: Mapping[str, Any] | None = None) -> requests.Response:
         """Send a request to the agent on `node`; its token is read each time, since it may have been made just now."""
         assert self._settings.token_file is not None
-        token = self._settings.token_file.read_text().strip()
+        token = self._settings.token_file.read_text(encoding="utf-8").strip()
         return self.session.request(
             method,
             f"https://{node.address}:{self._settings.http_port}{path}",
@@ -169,12 +169,12 @@ def make_consul_tokens(inventory: Inventory, state: Path, stopped: Callable[[], 
     api.wait(server, "/v1/acl/policies", f"ACLs of Consul on {server.name}", stopped)
     for name, rules in CONSUL_POLICIES.items():
         api.need(server, "PUT", "/v1/acl/policy", {"Name": name, "Rules": " ".join(rules)})
-        secret = token_file(state, "consul", name).read_text().strip()
+        secret = token_file(state, "consul", name).read_text(encoding="utf-8").strip()
         token = {"SecretID": secret, "Description": name, "Policies": [{"Name": name}]}
         api.need(server, "PUT", "/v1/acl/token", token)
     for node in inventory.nodes:
         for kind, name in (("agent", "agent"), ("default", "dns")):
-            secret = token_file(state, "consul", name).read_text().strip()
+            secret = token_file(state, "consul", name).read_text(encoding="utf-8").strip()
             api.need(node, "PUT", f"/v1/agent/token/{kind}", {"Token": secret})
 
 

@@ -37,7 +37,7 @@ def hierarchies(mounts: str | None = None) -> tuple[Hierarchy, ...]:
     `mounts` is the text of /proc/self/mounts (the live one when None). A hybrid
     machine's /sys/fs/cgroup/unified is left out: it has no controllers.
     """
-    text = Path("/proc/self/mounts").read_text() if mounts is None else mounts
+    text = Path("/proc/self/mounts").read_text(encoding="utf-8") if mounts is None else mounts
     found = []
     for line in text.splitlines():
         _, target, kind, options, *_ = line.split()
@@ -73,14 +73,14 @@ def join(lab: str, node: str, trees: tuple[Hierarchy, ...], *, parent: str = PAR
             _delegate(group)
             group = group / "init"
             group.mkdir(exist_ok=True)
-        (group / "cgroup.procs").write_text("0")
+        (group / "cgroup.procs").write_text("0", encoding="utf-8")
 
 
 def _delegate(group: Path) -> None:
     """Hand every available controller to the children of a v2 group."""
-    for name in (group / "cgroup.controllers").read_text().split():
+    for name in (group / "cgroup.controllers").read_text(encoding="utf-8").split():
         try:
-            (group / "cgroup.subtree_control").write_text(f"+{name}")
+            (group / "cgroup.subtree_control").write_text(f"+{name}", encoding="utf-8")
         except OSError:
             continue  # a controller the machine keeps for itself (rt tasks, processes in the root)
 
@@ -88,8 +88,8 @@ def _delegate(group: Path) -> None:
 def _inherit_cpuset(group: Path) -> None:
     for name in ("cpuset.cpus", "cpuset.mems"):
         target = group / name
-        if not target.read_text().strip():
-            target.write_text((group.parent / name).read_text())
+        if not target.read_text(encoding="utf-8").strip():
+            target.write_text((group.parent / name).read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def mount_all(trees: tuple[Hierarchy, ...], root: str = "") -> None:

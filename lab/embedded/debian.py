@@ -107,7 +107,7 @@ def expired(source: Source, scratch: Path, now: datetime) -> datetime | None:
             f"{source.address} has no suite {source.suite}, or does not answer: {reason}; "
             "name a release that the mirror has, such as trixie, or another mirror (--mirror URL)"
         )
-    until = valid_until(place.read_text(errors="replace"))
+    until = valid_until(place.read_text(errors="replace", encoding="utf-8"))
     return until if until is not None and until < now else None
 
 
@@ -145,7 +145,7 @@ def unpack(wanted: Wanted, root: Path, *, scratch: Path, log: Path) -> None:
     the first error that it printed.
     """
     settings = scratch / "apt.conf"
-    settings.write_text(wanted.settings)
+    settings.write_text(wanted.settings, encoding="utf-8")
     words = [*_CONTAINED, "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"]
     words += [f"--aptopt={settings}"]
     words += [f"--include={','.join(wanted.packages)}"] if wanted.packages else []
@@ -166,7 +166,7 @@ def unpack(wanted: Wanted, root: Path, *, scratch: Path, log: Path) -> None:
         except FileNotFoundError as error:
             raise NoDebian(f"no program {error.filename}; install util-linux and mmdebstrap") from None
     if done.returncode != 0:
-        lines = log.read_text(errors="replace").splitlines()
+        lines = log.read_text(errors="replace", encoding="utf-8").splitlines()
         reason = next((line.removeprefix("E: ") for line in lines if line.startswith("E: ")), "failed")
         raise NoDebian(f"mmdebstrap: {reason}; {log} has all that it printed")
 
@@ -205,6 +205,7 @@ def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
             env={**os.environ, "LC_ALL": "C"},
             preexec_fn=die_with_parent,  # no other thread runs here
             check=False,
+            encoding="utf-8",
         )
     except FileNotFoundError:
         raise NoDebian(f"no program {words[0]}: a Debian is made on a Debian, by its apt") from None

@@ -207,7 +207,7 @@ def _copy_image(image: str, target: Path) -> None:
     if skopeo is None:
         raise LabError(f"fetch {image}: install skopeo, or give archives of `docker save` with --from DIR")
     record = cache() / "weave" / "digests.json"
-    known: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
+    known: dict[str, str] = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     digest = known.get(image)
     if digest is None:
         seen = _run([skopeo, "inspect", "--format", "{{.Digest}}", f"docker://{image}"], timeout_s=TIMEOUT_S)
@@ -221,7 +221,7 @@ def _copy_image(image: str, target: Path) -> None:
     if done.returncode != 0:
         raise LabError(f"fetch {image}: {_last(done.stderr)}")
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps({**known, image: digest}, indent=1))
+    record.write_text(json.dumps({**known, image: digest}, indent=1), encoding="utf-8")
 
 
 def verify_archive(path: Path, image: str) -> None:
@@ -279,7 +279,7 @@ def _file_of(path: Path, name: str) -> bytes:
 
 def _run(command: list[str], *, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=timeout_s, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LabError(f"fetch: {command[0]}: {error}") from None
 

@@ -60,10 +60,10 @@ def write_node(
     folder = state / "nodes" / node.name
     etc = folder / "etc"
     _names(folder, node.name, inventory)
-    (etc / "resolv.conf").write_text(_resolv_conf(inventory, node))
+    (etc / "resolv.conf").write_text(_resolv_conf(inventory, node), encoding="utf-8")
     own = "sshd" if credentials is None else "lab-sshd"  # as in lab.embedded.services
-    (etc / "flatnet" / f"{own}_config").write_text(f"Port {node.ssh.port or 22}\n{_SSHD}")
-    (folder / "authorized_keys").write_text(runner_key + "\n")
+    (etc / "flatnet" / f"{own}_config").write_text(f"Port {node.ssh.port or 22}\n{_SSHD}", encoding="utf-8")
+    (folder / "authorized_keys").write_text(runner_key + "\n", encoding="utf-8")
     if credentials is not None:
         _let_in_others(folder, inventory, node, credentials)
     if inventory.consul is not None:
@@ -74,7 +74,7 @@ def write_node(
             credentials.consul.issue(
                 folder / "tls" / "consul", node.name, names=names, addresses=[node.address, LOOPBACK]
             )
-        (folder / "consul.json").write_text(json.dumps(configuration, indent=1))
+        (folder / "consul.json").write_text(json.dumps(configuration, indent=1), encoding="utf-8")
     if inventory.nomad is not None:
         endpoint = adapter(inventory).endpoint(node)
         configuration = nomad_configuration(inventory, node, endpoint, raw_exec=credentials is not None)
@@ -85,7 +85,7 @@ def write_node(
             )
             if inventory.consul is not None:
                 write_private(folder / "tls" / "consul" / "token", credentials.consul_tokens["nomad"])
-        (folder / "nomad.json").write_text(json.dumps(configuration, indent=1))
+        (folder / "nomad.json").write_text(json.dumps(configuration, indent=1), encoding="utf-8")
     write_services(folder, inventory, node, userland, others=credentials is not None)
     return make_key(folder / "ssh_host_key", comment=node.name)
 
@@ -95,11 +95,11 @@ def _names(folder: Path, name: str, inventory: Inventory) -> None:
     etc = folder / "etc"
     (folder / "log").mkdir(parents=True)
     (etc / "flatnet").mkdir(parents=True)
-    (etc / "hostname").write_text(f"{name}\n")
-    (etc / "machine-id").write_text(f"{machine_id(name, inventory.name)}\n")
+    (etc / "hostname").write_text(f"{name}\n", encoding="utf-8")
+    (etc / "machine-id").write_text(f"{machine_id(name, inventory.name)}\n", encoding="utf-8")
     hosts = ["127.0.0.1 localhost", "::1 localhost"]
     hosts += [f"{node.address} {node.name}" for node in inventory.nodes]
-    (etc / "hosts").write_text("\n".join(hosts) + "\n")
+    (etc / "hosts").write_text("\n".join(hosts) + "\n", encoding="utf-8")
 
 
 def _resolv_conf(inventory: Inventory, node: Node) -> str:
@@ -120,9 +120,11 @@ def _let_in_others(folder: Path, inventory: Inventory, node: Node, credentials: 
     _keys(folder / "etc", keys, credentials.user_ca)
     sudoers = folder / "etc" / "sudoers.d" / foreign.OPERATOR.name
     sudoers.parent.mkdir()
-    sudoers.write_text(foreign.SUDOERS)
+    sudoers.write_text(foreign.SUDOERS, encoding="utf-8")
     sudoers.chmod(0o440)
-    (folder / "etc" / "flatnet" / "sshd_config").write_text(foreign.node_sshd(foreign.bastion_address(inventory)))
+    (folder / "etc" / "flatnet" / "sshd_config").write_text(
+        foreign.node_sshd(foreign.bastion_address(inventory)), encoding="utf-8"
+    )
     credentials.engines.issue(folder / "tls" / "docker", node.name, names=[node.name], addresses=[node.address])
 
 
@@ -131,12 +133,12 @@ def write_bastion(state: Path, inventory: Inventory, manager: IPv4Address, crede
     folder = state / "nodes" / foreign.BASTION
     etc = folder / "etc"
     _names(folder, foreign.BASTION, inventory)
-    (etc / "resolv.conf").write_text("# no server: the bastion asks for no names\n")
+    (etc / "resolv.conf").write_text("# no server: the bastion asks for no names\n", encoding="utf-8")
     keys = {foreign.JUMPER: f"{credentials.operator}\n{credentials.dockhand}"}
     write_users(etc, THE_MACHINES, [foreign.JUMPER])
     _keys(etc, keys, credentials.user_ca)
-    (etc / "flatnet" / "sshd_config").write_text(foreign.bastion_sshd(inventory.nodes))
-    (etc / "flatnet" / "firewall.nft").write_text(foreign.firewall(inventory, manager))
+    (etc / "flatnet" / "sshd_config").write_text(foreign.bastion_sshd(inventory.nodes), encoding="utf-8")
+    (etc / "flatnet" / "firewall.nft").write_text(foreign.firewall(inventory, manager), encoding="utf-8")
     filtered = ["nft -f /etc/flatnet/firewall.nft || exit 1", "echo 1 >/proc/sys/net/ipv4/ip_forward"]
     write_service(etc, THE_MACHINES, "sshd", SSHD.format(file="sshd_config"), first=filtered)
     return make_key(folder / "ssh_host_key", comment=foreign.BASTION)
@@ -147,8 +149,8 @@ def _keys(etc: Path, keys: Mapping[foreign.User, str], user_ca: str) -> None:
     place = etc / "flatnet" / "authorized_keys"
     place.mkdir()
     for user, lines in keys.items():
-        (place / user.name).write_text(f"{lines}\n")
-    (etc / "flatnet" / "user_ca.pub").write_text(f"{user_ca}\n")
+        (place / user.name).write_text(f"{lines}\n", encoding="utf-8")
+    (etc / "flatnet" / "user_ca.pub").write_text(f"{user_ca}\n", encoding="utf-8")
 
 
 def consul_configuration(inventory: Inventory, node: Node) -> dict[str, Any]:

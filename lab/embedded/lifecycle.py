@@ -186,7 +186,7 @@ def attach(name: str, *, owner: Owner | None = None) -> RunningLab:
     if not is_alive(name):
         raise _not_up(name)
     os.environ["PATH"] = search_path()
-    facts = json.loads((state / "state.json").read_text())
+    facts = json.loads((state / "state.json").read_text(encoding="utf-8"))
     return RunningLab(
         name=name,
         state=state,
@@ -356,13 +356,13 @@ def _await_state(spec: LabSpec, process: subprocess.Popen[bytes]) -> None:
                 raise LabError(f"the lab's supervisor was not ready within {START_TIMEOUT_S:g} s")
     finally:
         os.close(ended)
-    prepare.write_inventories(spec, json.loads(place.read_text()))
+    prepare.write_inventories(spec, json.loads(place.read_text(encoding="utf-8")))
 
 
 def _last_words(spec: LabSpec) -> str:
     for name in ("error", "supervisor.log"):
         with contextlib.suppress(OSError):
-            lines = (spec.state / name).read_text().strip().splitlines()
+            lines = (spec.state / name).read_text(encoding="utf-8").strip().splitlines()
             if lines:
                 return lines[-1] if len(lines) == 1 else " | ".join(lines[-3:])
     return "no reason given"

@@ -155,8 +155,8 @@ def _links(entry: Mapping[str, Any]) -> None:
     for key, value in entry["sysctls"].items():
         place = Path("/proc/sys") / key.replace(".", "/")
         if place.exists():
-            place.write_text(str(value))
+            place.write_text(str(value), encoding="utf-8")
     commands = ["link set lo up"]
     for cable in entry["cables"]:
         commands += [f"address add {cable['address']} dev {cable['interface']}", f"link set {cable['interface']} up"]
-    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands) + "\n", text=True, check=True)
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands) + "\n", encoding="utf-8", check=True)

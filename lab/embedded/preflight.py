@@ -42,7 +42,7 @@ def node_programs(table: str) -> dict[str, list[str]]:
     return {program: packages for program, need, packages in table_rows(table) if need != "here"}
 
 
-PROGRAMS = {**needed_programs(TABLE.read_text()), "consul": "consul (see ./run)"}
+PROGRAMS = {**needed_programs(TABLE.read_text(encoding="utf-8")), "consul": "consul (see ./run)"}
 """Program → the Debian packages that bring it."""
 
 NO_NOMAD = "workloads and CP-3 do not apply; `python -m lab fetch nomad` gets it"
@@ -72,7 +72,7 @@ class Finding:
 
 def missing_capabilities() -> tuple[str, ...]:
     """Capabilities that this machine's bounding set lacks, as CAP_… names."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     bounding = int(next(line for line in status.splitlines() if line.startswith("CapBnd:")).split()[1], 16)
     return tuple(f"CAP_{name.upper()}" for bit, name in enumerate(ALL_CAPABILITIES) if not bounding >> bit & 1)
 
@@ -96,10 +96,10 @@ def can_mount(kind: str, *, known: Path = Path("/proc/filesystems"), modules: Pa
 
     On a machine that was just installed no mount has loaded it yet.
     """
-    if kind in known.read_text().split():
+    if kind in known.read_text(encoding="utf-8").split():
         return True
     listing = modules / os.uname().release / "modules.dep"
-    return listing.is_file() and f"/{kind}.ko" in listing.read_text()
+    return listing.is_file() and f"/{kind}.ko" in listing.read_text(encoding="utf-8")
 
 
 def require(programs: Iterable[str] = PROGRAMS) -> None:

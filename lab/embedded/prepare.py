@@ -65,7 +65,7 @@ def _write(spec: LabSpec) -> None:
         known.append(_bastion(spec, inventory, credentials, machines))
         through = {"to": str(spec.underlay), "via": str(foreign.BASTION_OUTSIDE.ip)}
         places += [_place(desk.name, OUTSIDE, str(desk.address), through) for desk in foreign.DESKS.values()]
-    (spec.state / "known_hosts").write_text("\n".join(known) + "\n")
+    (spec.state / "known_hosts").write_text("\n".join(known) + "\n", encoding="utf-8")
     document = {
         "name": spec.name,
         "bridges": [LAN, OUTSIDE] if spec.foreign else [LAN],
@@ -73,7 +73,7 @@ def _write(spec: LabSpec) -> None:
         "places": places,
         "spec": _plain(spec),
     }
-    (spec.state / "plan.json").write_text(json.dumps(document, indent=1))
+    (spec.state / "plan.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
 def _credentials(state: Path) -> Credentials:
@@ -131,7 +131,7 @@ def _plain(spec: LabSpec) -> dict[str, Any]:
 def write_inventories(spec: LabSpec, facts: Mapping[str, Any]) -> None:
     """Write the lab's own inventory, and the cluster files of a foreign lab's faces, with the pids of `facts`."""
     own = plan.inventory(spec, manager_pid=facts["manager"], supervisor_pid=facts["supervisor"])
-    (spec.state / "inventory.yaml").write_text(dump(own))
+    (spec.state / "inventory.yaml").write_text(dump(own), encoding="utf-8")
     if spec.foreign:
         namespaces = {name: Path(f"/proc/{pid}/ns/net") for name, pid in facts["desks"].items()}
         faces.write(own, spec.state, namespaces)

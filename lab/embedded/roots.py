@@ -189,7 +189,7 @@ def _fill(draft: Path, release: str, tell: Tell, mirrors: Mapping[str, str]) -> 
         if until is not None:
             tell(f"{source.suite}: the mirror's index was valid until {until:%Y-%m-%d %H:%M} UTC; it is used as it is")
             settings += 'Acquire::Check-Valid-Until "false";\n'
-    table = TABLE.read_text()
+    table = TABLE.read_text(encoding="utf-8")
     wanted = debian.Wanted(release, sources, wanted_packages(table), settings, LEAVE_OUT)
     tell(f"{release}: mmdebstrap, from {sources[0].address}")
     debian.unpack(wanted, tree, scratch=scratch, log=place() / f"{release}.log")
@@ -208,7 +208,7 @@ def _fill(draft: Path, release: str, tell: Tell, mirrors: Mapping[str, str]) -> 
         "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(time.monotonic() - began, 1),
     }
-    (draft / FACTS).write_text(json.dumps(facts, indent=1))
+    (draft / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
 
 def require_complete(release: str, userland: Userland, programs: Mapping[str, list[str]]) -> None:
@@ -275,7 +275,7 @@ def _discard(root: Root) -> bool:
 
 
 def _name(release: str) -> str:
-    return f"{release}-{_key(wanted_packages(TABLE.read_text()))}"
+    return f"{release}-{_key(wanted_packages(TABLE.read_text(encoding='utf-8')))}"
 
 
 def _key(packages: tuple[str, ...]) -> str:
@@ -286,7 +286,7 @@ def _key(packages: tuple[str, ...]) -> str:
 def _read(folder: Path) -> Root:
     """The root in a folder. Raises LabError when its facts cannot be read."""
     try:
-        facts = json.loads((folder / FACTS).read_text())
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         facts = {field.name: facts[field.name] for field in dataclasses.fields(Root) if field.name != "folder"}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabError(f"{folder / FACTS}: {type(error).__name__}: {error}; remove the folder {folder}") from None

@@ -58,9 +58,9 @@ def write_users(
     etc: Path, userland: Userland, users: Sequence[foreign.User] = (), *, docker: Sequence[foreign.User] = ()
 ) -> None:
     """Write passwd with these users beside the userland's own; where there are any, also group."""
-    (etc / "passwd").write_text(foreign.add_users(_passwd(userland.read("/etc/passwd")), users))
+    (etc / "passwd").write_text(foreign.add_users(_passwd(userland.read("/etc/passwd")), users), encoding="utf-8")
     if users:
-        (etc / "group").write_text(foreign.add_groups(userland.read("/etc/group"), users, docker))
+        (etc / "group").write_text(foreign.add_groups(userland.read("/etc/group"), users, docker), encoding="utf-8")
 
 
 def _passwd(lines: str) -> str:
@@ -91,7 +91,8 @@ def write_service(
         f"export PATH={shlex.quote(_service_path(path))}\n"
         + "".join(f"{line}\n" for line in first)
         + "".join(f"until {shlex.join(words)} >/dev/null 2>&1; do sleep 0.1; done\n" for words in after)
-        + f"exec {shlex.join([path, *rest])}\n"
+        + f"exec {shlex.join([path, *rest])}\n",
+        encoding="utf-8",
     )
     script.chmod(0o755)
 
@@ -139,11 +140,11 @@ def _docker(folder: Path, userland: Userland, *, tls: bool) -> None:
     missing = missing_capabilities()
     if missing:
         shim = folder / "runc-shim"
-        shim.write_text(runtime_shim(missing, userland.program("runc")))
+        shim.write_text(runtime_shim(missing, userland.program("runc")), encoding="utf-8")
         shim.chmod(0o755)
         configuration["runtimes"] = {"bounded": {"path": "/run/flatnet/runc-shim"}}
         configuration["default-runtime"] = "bounded"
-    (folder / "docker.json").write_text(json.dumps(configuration, indent=1))
+    (folder / "docker.json").write_text(json.dumps(configuration, indent=1), encoding="utf-8")
 
 
 def runtime_shim(missing: tuple[str, ...], runc: str) -> str:

@@ -53,7 +53,7 @@ def launch(state: Path) -> int:
 
     Standard input is a pipe from the owner. The lab ends when it closes, unless STAY was read before.
     """
-    plan = json.loads((state / "plan.json").read_text())
+    plan = json.loads((state / "plan.json").read_text(encoding="utf-8"))
     unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET)
     alive, keep = os.pipe()
     child = os.fork()
@@ -85,7 +85,7 @@ def _first_process(plan: Mapping[str, Any], state: Path, launcher: int) -> NoRet
         die_with_parent()
         code = Supervisor(plan, state, launcher).run()
     except BaseException:  # noqa: BLE001 (the process ends in any case, and its last error is reported)
-        (state / "error").write_text(traceback.format_exc())
+        (state / "error").write_text(traceback.format_exc(), encoding="utf-8")
     finally:
         os._exit(code)
 
@@ -227,7 +227,7 @@ class Supervisor:
                 os.close(inner_in)
                 become_node(entry, self.state / "nodes" / entry["name"], self.trees, wait)
             except BaseException:  # noqa: BLE001 (likewise)
-                (self.state / "error").write_text(f"node {entry['name']}: {traceback.format_exc()}")
+                (self.state / "error").write_text(f"node {entry['name']}: {traceback.format_exc()}", encoding="utf-8")
             finally:
                 os._exit(1)
         for descriptor in (inner_in, outer_in, wait):
@@ -277,7 +277,7 @@ class Supervisor:
             "roots": {entry["name"]: entry["root"] for entry in self.plan["nodes"]},
         }
         draft = self.state / "state.json.draft"
-        draft.write_text(json.dumps(facts))
+        draft.write_text(json.dumps(facts), encoding="utf-8")
         draft.rename(self.state / "state.json")
 
     def _listen(self) -> socket.socket:
@@ -354,6 +354,7 @@ def _ip(commands: list[str]) -> None:
             capture_output=True,
             timeout=IP_TIMEOUT_S,
             check=False,
+            encoding="utf-8",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise IpFailed(f"ip {batch}: {error}") from None
@@ -362,7 +363,7 @@ def _ip(commands: list[str]) -> None:
 
 
 def _read_pid(descriptor: int) -> int:
-    with os.fdopen(descriptor) as stream:
+    with os.fdopen(descriptor, encoding="utf-8") as stream:
         line = stream.readline()
     if not line:
         raise RuntimeError("a process of the lab ended before it was set up")

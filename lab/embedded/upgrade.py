@@ -90,6 +90,6 @@ def power_on(lab: lifecycle.RunningLab, name: str) -> None:
 
 
 def _write_services(lab: lifecycle.RunningLab, name: str, tree: Path | None) -> None:
-    plan = json.loads((lab.state / "plan.json").read_text())
+    plan = json.loads((lab.state / "plan.json").read_text(encoding="utf-8"))
     others: bool = plan["spec"]["foreign"]
     write_services(lab.state / "nodes" / name, lab.inventory, lab.inventory.node(name), Userland(tree), others=others)

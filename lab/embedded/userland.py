@@ -37,7 +37,7 @@ class Userland:
 
     def read(self, path: str) -> str:
         """A text file of it, such as /etc/passwd."""
-        return ((self.tree or Path("/")) / path.lstrip("/")).read_text()
+        return ((self.tree or Path("/")) / path.lstrip("/")).read_text(encoding="utf-8")
 
 
 def borrowed() -> list[str]:

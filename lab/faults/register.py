@@ -128,9 +128,9 @@ def _run(inventory: Inventory, cluster: ClusterAccess, place: str, script: str) 
 def _entries(state: Path) -> Iterator[list[Injected]]:
     """The list of what is injected, under its lock; what the caller leaves in it is written."""
     place = state / "faults.json"
-    with open(state / "faults.lock", "w") as lock:
+    with open(state / "faults.lock", "w", encoding="utf-8") as lock:
         acquire(lock.fileno(), alone=True, within_s=LOCK_S, where=lock.name)
-        known = json.loads(place.read_text()) if place.exists() else []
+        known = json.loads(place.read_text(encoding="utf-8")) if place.exists() else []
         before = [
             Injected(entry["fault"], entry["node"], tuple((where, script) for where, script in entry["undo"]))
             for entry in known
@@ -139,5 +139,5 @@ def _entries(state: Path) -> Iterator[list[Injected]]:
         yield entries
         if entries != before:
             draft = place.with_suffix(".draft")
-            draft.write_text(json.dumps([asdict(entry) for entry in entries], indent=1))
+            draft.write_text(json.dumps([asdict(entry) for entry in entries], indent=1), encoding="utf-8")
             os.replace(draft, place)

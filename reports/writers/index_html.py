@@ -55,7 +55,7 @@ def write_allure_facts(report: Report) -> None:
         {"name": "Not proved", "matchedStatuses": ["broken"], "messageRegex": r"(?s).*NotProved.*"},
         {"name": "Instrument failed", "matchedStatuses": ["broken"]},
     ]
-    (results / "categories.json").write_text(json.dumps(categories, indent=1))
+    (results / "categories.json").write_text(json.dumps(categories, indent=1), encoding="utf-8")
 
 
 def run_facts(report: Report, shown: Mapping[str, Shown], history: Path | None = None) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _generate(report: Report, page: Path) -> None:
                  str(report.allure_results)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                 cwd=REPORTS.parent, timeout=TIMEOUT_S, check=False,
-                env={**os.environ, "FLATNET_REPORT": folder},
+                env={**os.environ, "FLATNET_REPORT": folder}, encoding="utf-8",
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise WriterError(f"Allure was not done within {TIMEOUT_S} s") from None

@@ -76,7 +76,7 @@ def test_nobody_answers_for_the_address_of_a_removed_container(departures: Depar
     """An address has no holder any more once its container is gone, so that the next one to get it is alone.
 
     Expected: on every node a container is started, and answers ARP for its address; once its engine has removed it,
-    nobody does, within 2 s.
+    nobody does, within 10 s.
     """
     answered = departures.still_answered()
     assert not answered, shown(answered)

@@ -113,7 +113,7 @@ class Place:
     def _run(self, words: list[str], timeout: float, more: dict[str, str] | None = None) -> Result:
         return subprocess.run(
             words, cwd=ROOT, env={**self.environment, **(more or {})}, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=timeout, check=False,
+            capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
         )  # fmt: skip
 
     def facts(self, lab: str) -> dict[str, Any]:

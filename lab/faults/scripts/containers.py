@@ -23,7 +23,7 @@ DONE: dict[str, Callable[[], object]] = {}
 
 def run(*words: str) -> str:
     """Run a command; returns what it printed."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         print(*words, done.stderr, flush=True)
     return done.stdout
@@ -110,7 +110,7 @@ def main(mode: str, arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, leave)
     event = "create" if mode == "place" else "start"  # a task is registered with what it has when it starts
     words = ["docker", "events", "--filter", "type=container", "--filter", f"event={event}", "--format", "{{.ID}}"]
-    events = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    events = subprocess.Popen(words, stdout=subprocess.PIPE, encoding="utf-8")
     assert events.stdout is not None
     try:
         for container in run("docker", "ps", "-q").split():

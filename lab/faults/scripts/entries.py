@@ -47,7 +47,7 @@ class Keeper:
 def main() -> None:
     """Keep what is there and what comes, until SIGTERM."""
     keeper = Keeper(sys.argv[1])
-    watching = subprocess.Popen(["bridge", "monitor", "fdb"], stdout=subprocess.PIPE, text=True)
+    watching = subprocess.Popen(["bridge", "monitor", "fdb"], stdout=subprocess.PIPE, encoding="utf-8")
 
     def end(*_: object) -> None:
         watching.kill()

@@ -22,7 +22,7 @@ GHOSTS: dict[str, subprocess.Popen[bytes]] = {}
 
 def run(*words: str) -> str:
     """Run a command; returns what it printed."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         print(*words, done.stderr, flush=True)
     return done.stdout
@@ -65,7 +65,7 @@ def main(network: str, bridge: str) -> None:
     signal.signal(signal.SIGTERM, leave)
     seen: Seen = {}
     words = ["docker", "events", "--filter", "type=container", "--filter", "event=start", "--filter", "event=die"]
-    events = subprocess.Popen([*words, "--format", "{{.Action}} {{.ID}}"], stdout=subprocess.PIPE, text=True)
+    events = subprocess.Popen([*words, "--format", "{{.Action}} {{.ID}}"], stdout=subprocess.PIPE, encoding="utf-8")
     assert events.stdout is not None
     try:
         for container in run("docker", "ps", "-q", "--no-trunc").split():
