@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.change.marks import ENDED, SENT
 from fixtures.change.outage import (
+    UNDECIDED,
     UNWATCHED,
     WITH_CONTAINER,
     Away,
@@ -143,9 +144,18 @@ def test_a_connection_that_ended() -> None:
 
 def test_a_connection_that_carries_nothing_any_more() -> None:
     assert "carries nothing since 2.90 s, for 20 s" in fate(connection(echoed_until=50, said=250))
-    assert fate(connection(echoed_until=50, said=250), ended=114.0) == "", "9 s are within what TCP may take"
+    waiting = fate(connection(echoed_until=50, said=140), ended=114.0)
+    assert waiting.startswith(UNDECIDED), "9 s are within what TCP may take"
     assert fate(connection(echoed_until=50, said=52)) == "", "nothing was said since"
     assert "never carried anything" in fate(connection(echoed_until=0))
+
+
+def test_a_connection_that_is_awaited_when_the_watching_ends_is_not_proved_to_work() -> None:
+    found = outage(connection(echoed_until=50, said=62))
+    assert found.broken == () and not Outage((found,), (), 20).silent
+    assert found.undecided == ("the connection u1/a1 → u2/a2 carried nothing for 1.2 s when the watching ended",)
+    assert "when the watching ended; that is too short" in Outage((pair(), found), (), 20).unwatched(None)
+    assert fate(connection(echoed_until=50, said=60)) == "", "its answers may be on their way"
 
 
 @pytest.mark.parametrize("echoed_until", [0, 50])
