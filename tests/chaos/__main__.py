@@ -46,7 +46,7 @@ def main() -> int:
     print("\n".join(wrong) or "the run after all kills: exit code 0, nothing left")
     shown = ", ".join(f"{count} x {'hung' if code is None else code}" for code, count in codes.most_common())
     print(
-        f"{len(kills) - missed} kills, {bad} with something wrong, {swept} swept by the next start; exit codes: {shown}"
+        f"{len(kills) - missed} kills, {bad} with something wrong, {swept} swept by the next start; exits: {shown}"
     )
     return int(bool(bad or wrong))
 
