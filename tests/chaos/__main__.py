@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.chaos.driver import Chaos, interrupt_is_default
+from tests.chaos.driver import Chaos, hear_signals
 from tests.chaos.plan import draw
 from tests.lab import traces
 
@@ -24,9 +24,9 @@ def main() -> int:
     seed = int(time.time()) if options.seed is None else options.seed
     kills = draw(seed, options.kills)[options.first - 1 :]
     print(f"seed {seed}, {len(kills)} kills; --seed {seed} draws the same again", flush=True)
-    interrupt_is_default()
+    hear_signals()
     traces.adopt_orphans()
-    bad, swept, codes = 0, 0, Counter[int | None]()
+    bad, swept, missed, codes = 0, 0, 0, Counter[int | None]()
     with tempfile.TemporaryDirectory(prefix="fx") as top:
         chaos = Chaos(Path(top))
         with chaos.standing():
@@ -35,6 +35,7 @@ def main() -> int:
                 outcome = chaos.strike(kill)
                 codes[outcome.code] += 1
                 bad += bool(outcome.wrong)
+                missed += not outcome.hit
                 swept += bool(outcome.swept)
                 end = "hung" if outcome.code is None else f"exit {outcome.code}"
                 print(f"{number:>4} {kill}; hit {outcome.hit or 'nothing'}; {end}", flush=True)
@@ -44,7 +45,9 @@ def main() -> int:
         traces.end_started()
     print("\n".join(wrong) or "the run after all kills: exit code 0, nothing left")
     shown = ", ".join(f"{count} x {'hung' if code is None else code}" for code, count in codes.most_common())
-    print(f"{len(kills)} kills, {bad} with something wrong, {swept} swept by the next start; exit codes: {shown}")
+    print(
+        f"{len(kills) - missed} kills, {bad} with something wrong, {swept} swept by the next start; exits: {shown}"
+    )
     return int(bool(bad or wrong))
 
 
