@@ -70,6 +70,9 @@ class Docker(Overlay):
             restart=False,
             peers=self.option("driver", "") == "overlay",
             addresses=self.option("driver", "") in OWN_DRIVERS,
+            always=self.option("expose", "none") == "always",
+            closed=self._by_bridge,
+            moves=self.hops() == 0,
         )
 
     @property

@@ -30,12 +30,13 @@ from .conftest import ROOT, lab_command
 T = TypeVar("T")
 NODES = 2
 BRIDGED = {"bridge": "bridge", "tunnel": "vxlan"}
-ROUTED = {"bridge": "bridge", "router": "veth"}
+BY_ROUTER = {"bridge": "bridge", "router": "veth"}
 KINDS = {
     "vxlan": BRIDGED,
     "swarm": BRIDGED,
-    "weave-plugin": ROUTED,
-    "weave-proxy": ROUTED,
+    "routed": {"bridge": "bridge"},
+    "weave-plugin": BY_ROUTER,
+    "weave-proxy": BY_ROUTER,
     "docker-vxlan": BRIDGED,
     "docker-swarm": BRIDGED,
 }
@@ -220,6 +221,12 @@ def test_a_node_is_exposed_or_the_adapter_says_that_it_cannot_be(deployed: Deplo
     overlay, node = deployed.overlay, deployed.cluster.nodes["u1"]
     for subnet, network in overlay.subnets.items():
         exposed_as = partial(deployed.do, overlay.exposed, node, subnet)
+        if overlay.capabilities.always:
+            deployed.do(overlay.hide, node, subnet)
+            assert exposed_as() in network
+            with pytest.raises(HarnessError, match="node u1"):
+                deployed.do(overlay.expose, node, subnet)
+            continue
         assert exposed_as() is None
         if overlay.capabilities.expose:
             for _ in range(2):
