@@ -17,6 +17,7 @@ from ..errors import LabError, UsageError
 from ..overlays import adapter
 from ..overlays.routed import Routed
 from ..overlays.vxlan import Vxlan
+from ..overlays.wireguard import Wireguard
 from .packages import zipped
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -26,7 +27,8 @@ PLACE = "/run/flatnet-faults"
 TABLE = "flatnet_fault"
 """Name of the packet-filter tables that faults add."""
 ANY_OVERLAY: tuple[str, ...] = ()
-ROUTED = (Routed.name,)
+ENCRYPTED = (Wireguard.name,)
+ROUTED = (Routed.name, *ENCRYPTED)
 """Overlays whose nodes route between their parts of a subnet."""
 BRIDGED = (Vxlan.name, *ROUTED)
 """Overlays with Docker's bridge driver on a bridge per subnet and node."""
@@ -94,6 +96,16 @@ class Site:
         if not isinstance(overlay, Routed):
             raise UsageError(
                 f"overlay {overlay.name}: this fault acts on routes between nodes; use a lab with {' or '.join(ROUTED)}"
+            )
+        return overlay
+
+    @cached_property
+    def encrypted(self) -> Wireguard:
+        """The overlay's adapter. Raises UsageError when its nodes are not joined by WireGuard."""
+        overlay = adapter(self.inventory)
+        if not isinstance(overlay, Wireguard):
+            raise UsageError(
+                f"overlay {overlay.name}: this fault acts on WireGuard's interface; use a lab with {ENCRYPTED[0]}"
             )
         return overlay
 

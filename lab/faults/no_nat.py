@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..overlays.vxlan import UDP_PORT
-from .model import ANY_OVERLAY, ROUTED, Action, Fault, Plan, Site
+from .model import ANY_OVERLAY, ENCRYPTED, ROUTED, Action, Fault, Plan, Site
 
 MET_BY_CHANCE = ("NET-1", "NET-5", "NET-7", "ISO-2", "HOST-2", "HOST-4", "PATH-1", "PATH-4")
 """Requirements whose probes are single packets between nodes, so that a loss of some of them may meet one."""
@@ -131,7 +131,28 @@ def _direct_routing(site: Site) -> list[Action]:
     ]
 
 
+def _stolen_part(site: Site) -> list[Action]:
+    """Allow the first other node the last one's part of the default subnet, which the last one loses by that."""
+    wg = site.encrypted
+    stolen = wg.slice_of(site.subnets[0], list(site.cluster.nodes).index(site.others[-1].name))
+    allowed = ",".join([*map(str, wg.parts_of(site.peer_index)), f"{site.others[0].address}/32", str(stolen)])
+    return site.on_node(
+        f"set -e\n{wg.peer_key(site.others[0].address)}\nwg set {wg.interface} peer $key allowed-ips {allowed}",
+        f"wg syncconf {wg.interface} {wg.folder}/conf",
+    )
+
+
 FAULTS = (
+    Fault(
+        "allowed-ips-overlap",
+        "A peer's AllowedIPs name another peer's part of a subnet, which WireGuard then takes from that one.",
+        "https://www.wireguard.com/#cryptokey-routing",
+        _stolen_part,
+        must_fail=("NET-1", "NET-7", "ISO-2", "CP-1"),
+        may_fail=("NET-5", "NET-8", "PATH-1", "PATH-3"),
+        blames=("{node}", "last seen on|lost|AllowedIPs"),
+        overlays=ENCRYPTED,
+    ),
     Fault(
         "part-of-subnet-unrouted",
         "A node lost its route to another node's part of a subnet.",

@@ -38,12 +38,15 @@ class Routed(Overlay):
 
     name = "routed"
     sliced = True
+    encrypted: ClassVar[bool] = False
+    """Whether it is declared encrypted where the file says nothing."""
     options: ClassVar[tuple[Option, ...]] = (
         Option("bridge", str, each_subnet=True),
         Option("mtu", int, least=MIN_MTU),
         Option("restart", bool),
         Option("peers", bool),
         Option("closed", bool),
+        Option("encrypted", bool),
     )
 
     @classmethod
@@ -60,6 +63,7 @@ class Routed(Overlay):
             always=True,
             closed=self.option("closed", False),
             moves=False,
+            encrypted=self.option("encrypted", self.encrypted),
         )
 
     def network_of(self, subnet: str) -> str:

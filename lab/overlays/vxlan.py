@@ -43,11 +43,18 @@ class Vxlan(Overlay):
         Option("port", int, least=1),
         Option("mtu", int, least=MIN_MTU),
         Option("restart", bool),
+        Option("encrypted", bool),
     )
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(expose=True, subnets=True, closed=True, restart=self.option("restart", True))
+        return Capabilities(
+            expose=True,
+            subnets=True,
+            closed=True,
+            restart=self.option("restart", True),
+            encrypted=self.option("encrypted", False),
+        )
 
     def network_of(self, subnet: str) -> str:
         return self.networks.get(subnet, f"flatnet-{subnet}")

@@ -35,6 +35,7 @@ KINDS = {
     "vxlan": BRIDGED,
     "swarm": BRIDGED,
     "routed": {"bridge": "bridge"},
+    "wireguard": {"bridge": "bridge"},
     "weave-plugin": BY_ROUTER,
     "weave-proxy": BY_ROUTER,
     "docker-vxlan": BRIDGED,
@@ -265,6 +266,30 @@ def test_containers_reach_each_other_without_nat_on_every_overlay(deployed: Depl
     assert statuses["NET-1"] == "pass", done.stdout
     assert not {"fail", "error"} & set(statuses.values()), statuses
     assert done.returncode == 0, done.stdout
+
+
+def test_an_overlay_that_is_declared_encrypted_and_is_not_fails(deployed: Deployed, tmp_path: Path) -> None:
+    """PATH-8 reads the probes of plain VXLAN on the underlay."""
+    if deployed.name != "vxlan":
+        pytest.skip("one overlay without encryption is enough")
+    overlay = deployed.cluster.inventory.overlay
+    options = {"options": {**overlay.options, "encrypted": True}}
+    file = tmp_path / "cluster.yaml"
+    declared = deployed.cluster.inventory.model_copy(update={"overlay": overlay.model_copy(update=options)})
+    file.write_text(dump(declared))
+    chosen = ["suites/path/test_encryption.py", "--cluster", str(file), "--out", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *chosen],
+        cwd=ROOT,
+        env={**os.environ, "FLATNET_RUN": str(deployed.run_dir)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    judged = json.loads((tmp_path / "latest" / "verdict.json").read_text())["requirements"]["PATH-8"]
+    assert done.returncode == 1 and judged["status"] == "fail", done.stdout
+    assert "can be read at" in judged["reason"] and "protocol 17" in judged["reason"]
 
 
 def test_a_docker_client_still_works_after_the_engine_was_restarted(deployed: Deployed) -> None:

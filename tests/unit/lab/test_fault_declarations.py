@@ -41,7 +41,7 @@ def site(inventory: Inventory) -> Site:
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_a_fault_is_planned_on_every_overlay_that_it_declares_and_on_no_other(fault: Fault) -> None:
     """ANY_OVERLAY is what plans without an adapter; every other fault needs its own overlay's devices."""
-    for overlay in ("vxlan", "swarm", "weave-plugin", "weave-proxy", "routed"):
+    for overlay in ("vxlan", "swarm", "weave-plugin", "weave-proxy", "routed", "wireguard"):
         here = site(on(overlay, nomad=True))
         if not fault.overlays or overlay in fault.overlays:
             assert fault.actions(here), f"{fault.name} does nothing on {overlay}"
@@ -107,7 +107,8 @@ def test_a_partition_drops_at_the_switch_what_passes_between_a_node_and_the_othe
             "bridged",
             "acts on Docker's bridges, one for each subnet and node; use a lab with vxlan",
         ),
-        ("routed", "acts on routes between nodes; use a lab with routed"),
+        ("routed", "acts on routes between nodes; use a lab with routed or wireguard"),
+        ("encrypted", "acts on WireGuard's interface; use a lab with wireguard"),
     ],
 )
 def test_a_fault_of_routed_networks_says_so_itself_where_it_is_not_declared(part: str, said: str) -> None:
