@@ -24,10 +24,16 @@ class Plan:
     """{test id: requirement ids}"""
     disturbing: Collection[str] = ()
     """Ids of the deselected tests that disturb the cluster."""
+    elsewhere: Collection[str] = ()
+    """Ids of the deselected tests that belong to their requirements on other clusters only."""
 
     def counts(self, *, disruptive: bool) -> Counter[str]:
         """{requirement id: tests planned}; without `disruptive`, tests that disturb the cluster are not planned."""
-        left_out = [ids for test, ids in self.deselected.items() if disruptive or test not in self.disturbing]
+        left_out = [
+            ids
+            for test, ids in self.deselected.items()
+            if test not in self.elsewhere and (disruptive or test not in self.disturbing)
+        ]
         return Counter(requirement for ids in (*self.selected.values(), *left_out) for requirement in ids)
 
     def suites(self) -> frozenset[str]:
@@ -39,7 +45,8 @@ class Plan:
         """Write the plan into the run's folder, all at once: several workers write the same one."""
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f"{_FILE}.{os.getpid()}"
-        draft.write_text(json.dumps({**asdict(self), "disturbing": list(self.disturbing)}), encoding="utf-8")
+        kept = {**asdict(self), "disturbing": list(self.disturbing), "elsewhere": list(self.elsewhere)}
+        draft.write_text(json.dumps(kept), encoding="utf-8")
         draft.rename(folder / _FILE)
 
 

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,6 +82,8 @@ class RunReport:
 
 REPORT = pytest.StashKey[RunReport]()
 _REQUIREMENTS = pytest.StashKey[dict[str, Requirement]]()
+ELSEWHERE = pytest.StashKey[Collection[str]]()
+"""Ids of tests that are a part of their requirements on other clusters only; who finds them deselects them as well."""
 _DESELECTED = pytest.StashKey[list[pytest.Item]]()
 
 
@@ -179,12 +181,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if config.getoption("gate", False):
         plan = Plan(selected, deselected)
         deselected |= uncollected(config.rootpath, plan.suites(), [*selected, *deselected])
-    plan = Plan(
-        selected,
-        deselected,
-        disturbing=[item.nodeid for item in left_out if item.get_closest_marker("disruptive") is not None],
-    )
-    plan.write(Path(folder))
+    disturbing = [item.nodeid for item in left_out if item.get_closest_marker("disruptive") is not None]
+    Plan(selected, deselected, disturbing, config.stash.get(ELSEWHERE, ())).write(Path(folder))
 
 
 class InternalAssertion(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,7 +25,8 @@ CATALOGUE = f"{SUITES}/catalogue.yaml"
 
 FACTS = (
     "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart", "overlay.proxy",
-    "overlay.peers", "overlay.addresses", "engine.restart", "consul", "consul.servers", "nomad", "power", "switch",
+    "overlay.peers", "overlay.addresses", "overlay.closed", "overlay.moves", "overlay.encrypted",
+    "engine.restart", "consul", "consul.servers", "nomad", "power", "switch",
     "contract", "change",
 )  # fmt: skip
 """The names that a declaration may use."""
@@ -97,7 +98,12 @@ def load(path: Path) -> dict[str, Requirement]:
 
 def unmet(requirement: Requirement, facts: Facts) -> str | None:
     """Why a requirement does not apply: its first declaration that does not hold. None when it applies."""
-    for declaration in requirement.applies:
+    return unmet_of(requirement.applies, facts)
+
+
+def unmet_of(declarations: Iterable[str], facts: Facts) -> str | None:
+    """The first of these declarations that does not hold, in words; None when all do. Raises ValueError."""
+    for declaration in declarations:
         fact, compare, number = _parse(declaration)
         value = facts.get(fact, False)
         if compare is None:

@@ -57,7 +57,7 @@ def examine(cluster: ClusterAccess, overlay: Overlay, *, start_container: bool) 
     found = [finding for examined in each.values() for finding in examined.findings]
     engines = {examined.name: examined.engine for examined in each.values() if examined.engine is not None}
     names = _network_names(overlay)
-    found += judging.judge_networks(cluster.inventory, names, engines)
+    found += judging.judge_networks(cluster.inventory, names, engines, sliced=overlay.sliced)
     settings = cluster.inventory.nomad
     if settings is not None:
         found += attempt(

@@ -139,14 +139,21 @@ def major_of(version: Mapping[str, Any]) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def judge_networks(inventory: Inventory, names: Mapping[str, str], engines: Mapping[str, Engine]) -> list[Finding]:
-    """Networks of the file that nodes do not have, or have otherwise. `names`: {subnet: Docker network}."""
+def judge_networks(
+    inventory: Inventory, names: Mapping[str, str], engines: Mapping[str, Engine], *, sliced: bool = False
+) -> list[Finding]:
+    """Networks of the file that nodes do not have, or have otherwise. `names`: {subnet: Docker network}.
+
+    `sliced`: each node has a part of the subnet of its own, to which others are routed.
+    """
     found = []
     for subnet, name in names.items():
         known = {node: seen for node, engine in engines.items() if (seen := engine.networks.get(name)) is not None}
         for node, network in known.items():
-            found += _judge_network(inventory, f"node {node}: network {name}", subnet, network)
-            found += _judge_mode(inventory, f"node {node}: network {name}", network, engines[node].major)
+            where = f"node {node}: network {name}"
+            found += _judge_subnet(inventory, where, subnet, network, sliced=sliced)
+            found += _judge_network(inventory, where, network)
+            found += _judge_mode(inventory, where, network, engines[node].major, sliced=sliced)
         found += _judge_absence(subnet, name, engines, known)
         found += _judge_pools(name, known)
         if inventory.overlay.options.get("expose") == "bridge":
@@ -173,15 +180,31 @@ def _judge_absence(
     return found
 
 
-def _judge_network(inventory: Inventory, where: str, subnet: str, network: Mapping[str, Any]) -> list[Finding]:
-    overlay = inventory.overlay
-    declared, found, driver = overlay.subnets[subnet], [], network.get("Driver")
+def _judge_subnet(
+    inventory: Inventory, where: str, subnet: str, network: Mapping[str, Any], *, sliced: bool
+) -> list[Finding]:
+    declared = inventory.overlay.subnets[subnet]
     pools = [IPv4Network(pool["Subnet"]) for pool in _pools(network) if ":" not in pool.get("Subnet", ":")]
     # A plugin's own IPAM (Weave's) may give out a part of what Docker names, or name nothing.
-    if pools and declared not in pools and not _of_plugin(network):
-        has = ", ".join(map(str, pools))
+    if not pools or _of_plugin(network):
+        return []
+    has = ", ".join(map(str, pools))
+    if not any(pool.subnet_of(declared) for pool in pools):
         wrong = f"its subnet is {has}, and the file's overlay.subnets.{subnet} is {declared}"
-        found.append(problem(where, wrong, "correct the file"))
+        return [problem(where, wrong, "correct the file")]
+    if declared not in pools and not sliced:
+        wrong = f"its subnet is {has}, a part of the file's overlay.subnets.{subnet}, which is {declared}"
+        way_out = "correct the file, or declare `overlay.name: routed` where nodes route between their parts"
+        return [problem(where, wrong, way_out)]
+    if declared in pools and sliced:
+        wrong = f"it has all of overlay.subnets.{subnet}, {declared}, so nothing is routed to other nodes"
+        return [problem(where, wrong, "give each node's network a part of its own, or declare another overlay")]
+    return []
+
+
+def _judge_network(inventory: Inventory, where: str, network: Mapping[str, Any]) -> list[Finding]:
+    overlay = inventory.overlay
+    found, driver = list[Finding](), network.get("Driver")
     if driver == "overlay" and not network.get("Attachable"):
         wrong = "is not attachable, so only services can join it"
         found.append(problem(where, wrong, "make it again with --attachable, or leave it out"))
@@ -195,7 +218,9 @@ def _judge_network(inventory: Inventory, where: str, subnet: str, network: Mappi
     return found
 
 
-def _judge_mode(inventory: Inventory, where: str, network: Mapping[str, Any], major: int) -> list[Finding]:
+def _judge_mode(
+    inventory: Inventory, where: str, network: Mapping[str, Any], major: int, *, sliced: bool
+) -> list[Finding]:
     """The gateway mode of a bridge network against what the file declares (Docker's documentation, "Gateway modes")."""
     options = inventory.overlay.options
     mode = (network.get("Options") or {}).get("com.docker.network.bridge.gateway_mode_ipv4") or "nat"
@@ -204,7 +229,7 @@ def _judge_mode(inventory: Inventory, where: str, network: Mapping[str, Any], ma
     if mode == "isolated" and options.get("expose") == "bridge":
         wrong = "its gateway mode is isolated, in which Docker gives the bridge no address"
         return [problem(where, wrong, "make it with another, or declare another overlay.options.expose")]
-    if mode == "nat" and major >= FIRST_PROTECTING_ENGINE and int(options.get("hops", 0)) > 0:
+    if mode == "nat" and major >= FIRST_PROTECTING_ENGINE and (sliced or int(options.get("hops", 0)) > 0):
         wrong = (
             f"its gateway mode is nat, and Docker {major} drops in raw/PREROUTING what is routed straight to its "
             "containers"

@@ -31,6 +31,7 @@ from .plan import LabSpec, run_root
 from .preflight import PROGRAMS, require
 from .readiness import make_ready
 from .supervisor import STAY
+from .userland import Userland
 
 START_TIMEOUT_S = 20.0
 Progress = Callable[[str, float], None]
@@ -133,9 +134,16 @@ def require_for(spec: LabSpec) -> None:
     if lacking is not None:
         raise LabError(lacking)
     for node, release in spec.roots().items():
-        refused = kind.refuses_engine(roots.find(release).docker)
+        root = roots.find(release)
+        refused = kind.refuses_engine(root.docker)
         if refused is not None:
             raise LabError(f"--root {node}={release}: {refused}")
+        lacks = [name for name in kind.needs if Userland(root.tree).find_program(name) is None]
+        if lacks:
+            raise LabError(
+                f"--root {node}={release}: overlay {kind.name} needs {', '.join(lacks)}, which that root file system "
+                f"does not have; leave {node} out"
+            )
 
 
 OWN_NAMESPACE = "/proc/1/ns/net"

@@ -12,7 +12,9 @@ from lab.programs import find_program
 
 TABLE = Path(__file__).with_name("programs.txt")
 """Programs, what needs them and the packages that bring them; `./run` installs by the same table."""
-NEEDS = ("lab", "more", "here", "node")
+OVERLAYS = ("wireguard",)
+"""Needs of the table that are names of overlays: only a lab with that overlay needs the program."""
+NEEDS = ("lab", "more", "here", "node", *OVERLAYS)
 """What a row of the table can say of the need; the table says what each means."""
 
 
@@ -39,7 +41,12 @@ def needed_programs(table: str) -> dict[str, str]:
 
 def node_programs(table: str) -> dict[str, list[str]]:
     """{program: packages that may bring it} of what a node's own root file system has. Raises ValueError likewise."""
-    return {program: packages for program, need, packages in table_rows(table) if need != "here"}
+    return {program: packages for program, need, packages in table_rows(table) if need not in ("here", *OVERLAYS)}
+
+
+def packages_of(table: str) -> dict[str, str]:
+    """{program: Debian packages that bring it} of all rows. Raises ValueError likewise."""
+    return {program: " or ".join(packages) for program, _, packages in table_rows(table)}
 
 
 PROGRAMS = {**needed_programs(TABLE.read_text(encoding="utf-8")), "consul": "consul (see ./run)"}
@@ -81,7 +88,7 @@ def examine(programs: Iterable[str] = PROGRAMS) -> list[Finding]:
     """Check user, programs, kernel and namespaces; changes nothing."""
     findings = [Finding("root", os.geteuid() == 0, "run as root (namespaces, mounts and bridges need it)")]
     for name in programs:
-        package = PROGRAMS.get(name, name)
+        package = PROGRAMS.get(name) or packages_of(TABLE.read_text()).get(name, name)
         findings.append(Finding(f"program {name}", find_program(name) is not None, f"install {package}"))
     for kind in ("net", "mnt", "uts", "ipc", "pid", "cgroup"):
         findings.append(

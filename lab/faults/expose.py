@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import ANY_OVERLAY, Action, Fault, Site
+from .model import ANY_OVERLAY, ENCRYPTED, Action, Fault, Site
 
 
 def _route_missing(site: Site) -> list[Action]:
@@ -62,7 +62,30 @@ def _hide_leaves_route(site: Site) -> list[Action]:
     )
 
 
+def _any_source(site: Site) -> list[Action]:
+    """The node believes every source of the first other one, which routes for the machines beside it."""
+    wg, peer = site.encrypted, site.others[0]
+    allowed = ",".join([*map(str, wg.parts_of(site.peer_index)), f"{peer.address}/32", "0.0.0.0/0"])
+    rule = f"DOCKER-USER -i {peer.node.interface} -o {wg.interface} -j ACCEPT"
+    return [
+        *site.on_node(
+            f"set -e\n{wg.peer_key(peer.address)}\nwg set {wg.interface} peer $key allowed-ips {allowed}",
+            f"wg syncconf {wg.interface} {wg.folder}/conf",
+        ),
+        Action(peer.name, f"iptables -w 5 -I {rule}", f"while iptables -w 5 -D {rule} 2>/dev/null; do :; done"),
+    ]
+
+
 FAULTS = (
+    Fault(
+        "allowed-ips-too-wide",
+        "A peer's AllowedIPs are 0.0.0.0/0, and it routes for machines beside it, which reach containers through it.",
+        "https://github.com/projectcalico/calico/issues/7292",
+        _any_source,
+        must_fail=("HOST-6",),
+        blames=("{container}", "stranger", "went through"),
+        overlays=ENCRYPTED,
+    ),
     Fault(
         "route-missing",
         "A restart of the network removed the node's route to the containers.",

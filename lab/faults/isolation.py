@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from .model import Action, Fault, Plan, Site
+from ..overlays.routed import CHAIN
+from .model import BRIDGED, ROUTED, Action, Fault, Plan, Site
 
 
 def _between(site: Site) -> tuple[str, str]:
     one, other = site.subnets[:2]
-    return site.overlay.bridge(one), site.overlay.bridge(other)
+    return site.bridged.bridge(one), site.bridged.bridge(other)
 
 
 def _exposed_to_both(site: Site) -> list[Action]:
@@ -32,7 +33,7 @@ def _let_pass(match: str) -> Plan:
 
 def _hole(name: str, imitates: str, source: str, match: str, kind: str, must: str = "ISO-1") -> Fault:
     """A fault that lets so little pass that no other requirement sees it."""
-    return Fault(name, imitates, source, _let_pass(match), must_fail=(must,), blames=("{node}", kind))
+    return Fault(name, imitates, source, _let_pass(match), must_fail=(must,), blames=("{node}", kind), overlays=BRIDGED)
 
 
 def _cable(site: Site) -> list[Action]:
@@ -94,7 +95,29 @@ def _outside(site: Site) -> list[Action]:
     return site.daemon("containers", "containers.py", "add", network, str(other[200]), str(other.prefixlen))
 
 
+def _filter_gone(site: Site) -> list[Action]:
+    """Take out the jump to the filter that keeps subnets apart, and Docker's own rule for bridges."""
+    jump = f"DOCKER-USER -j {CHAIN}"
+    return [
+        *site.on_node(
+            f"iptables -w 5 -D {jump}",
+            f"iptables -w 5 -C {jump} 2>/dev/null || iptables -w 5 -I {jump}",
+        ),
+        *site.iptables(f"DOCKER-USER -s {site.range} -d {site.range} -j ACCEPT"),
+    ]
+
+
 FAULTS = (
+    Fault(
+        "subnets-filter-gone",
+        "A node that routes containers' packets lost the filter between subnets when its firewall was loaded again.",
+        "https://github.com/moby/moby/issues/35043",
+        _filter_gone,
+        must_fail=("ISO-1", "ISO-7", "ISO-10"),
+        may_fail=("ISO-5", "HOST-6"),
+        blames=("{node}", "went through|arrived"),
+        overlays=ROUTED,
+    ),
     Fault(
         "route-between-subnets",
         "A node routes from one subnet into the other, because a rule accepts it before those that isolate bridges.",
@@ -103,6 +126,7 @@ FAULTS = (
         must_fail=("ISO-1", "ISO-7", "ISO-10"),
         may_fail=("ISO-5",),
         blames=("{node}", "went through|arrived"),
+        overlays=BRIDGED,
     ),
     Fault(
         "subnets-in-one-l2",
@@ -165,6 +189,7 @@ FAULTS = (
         must_fail=("ISO-1",),
         may_fail=("ISO-5", "ISO-7"),
         blames=("{node}", "20777", "went through|arrived"),
+        overlays=BRIDGED,
     ),
     _hole(
         "https-leaks",

@@ -15,7 +15,9 @@ from lab.inventory import Inventory
 
 from ..errors import LabError, UsageError
 from ..overlays import adapter
+from ..overlays.routed import Routed
 from ..overlays.vxlan import Vxlan
+from ..overlays.wireguard import Wireguard
 from .packages import zipped
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -25,6 +27,11 @@ PLACE = "/run/flatnet-faults"
 TABLE = "flatnet_fault"
 """Name of the packet-filter tables that faults add."""
 ANY_OVERLAY: tuple[str, ...] = ()
+ENCRYPTED = (Wireguard.name,)
+ROUTED = (Routed.name, *ENCRYPTED)
+"""Overlays whose nodes route between their parts of a subnet."""
+BRIDGED = (Vxlan.name, *ROUTED)
+"""Overlays with Docker's bridge driver on a bridge per subnet and node."""
 
 
 class Where(StrEnum):
@@ -70,6 +77,42 @@ class Site:
                 f"overlay {overlay.name}: this fault acts on the bridges and tunnels of vxlan; use a lab with vxlan"
             )
         return overlay
+
+    @cached_property
+    def bridged(self) -> Vxlan | Routed:
+        """The overlay's adapter. Raises UsageError when it has no bridge of Docker's for each subnet and node."""
+        overlay = adapter(self.inventory)
+        if not isinstance(overlay, Vxlan | Routed):
+            raise UsageError(
+                f"overlay {overlay.name}: this fault acts on Docker's bridges, one for each subnet and node; "
+                f"use a lab with {' or '.join(BRIDGED)}"
+            )
+        return overlay
+
+    @cached_property
+    def routed(self) -> Routed:
+        """The overlay's adapter. Raises UsageError when its nodes do not route between parts of a subnet."""
+        overlay = adapter(self.inventory)
+        if not isinstance(overlay, Routed):
+            raise UsageError(
+                f"overlay {overlay.name}: this fault acts on routes between nodes; use a lab with {' or '.join(ROUTED)}"
+            )
+        return overlay
+
+    @cached_property
+    def encrypted(self) -> Wireguard:
+        """The overlay's adapter. Raises UsageError when its nodes are not joined by WireGuard."""
+        overlay = adapter(self.inventory)
+        if not isinstance(overlay, Wireguard):
+            raise UsageError(
+                f"overlay {overlay.name}: this fault acts on WireGuard's interface; use a lab with {ENCRYPTED[0]}"
+            )
+        return overlay
+
+    @property
+    def peer_index(self) -> int:
+        """The number of the first other node in the inventory, from 0."""
+        return list(self.cluster.nodes).index(self.others[0].name)
 
     @property
     def index(self) -> int:
@@ -179,7 +222,7 @@ mount --bind {here}/forgetful {program}""",
     def exposed(self, subnet: str | None = None) -> list[Action]:
         """Expose the node to the subnet if it is hidden; nothing when it is exposed already."""
         name = subnet or self.subnets[0]
-        if self.overlay.exposed(self.node, name) is not None:
+        if self.bridged.exposed(self.node, name) is not None or isinstance(self.bridged, Routed):
             return []
         bridge, address = self.overlay.bridge(name), self.overlay.gateway(name, self.index)
         return self.on_node(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..overlays.vxlan import UDP_PORT
-from .model import ANY_OVERLAY, Action, Fault, Plan, Site
+from .model import ANY_OVERLAY, ENCRYPTED, ROUTED, Action, Fault, Plan, Site
 
 MET_BY_CHANCE = ("NET-1", "NET-5", "NET-7", "ISO-2", "HOST-2", "HOST-4", "PATH-1", "PATH-4")
 """Requirements whose probes are single packets between nodes, so that a loss of some of them may meet one."""
@@ -79,7 +79,7 @@ def _on_the_way(match: str, target: str) -> Plan:
     """Plan of rules on what the containers of the node and of the first other one send each other."""
 
     def plan(site: Site) -> list[Action]:
-        peer = list(site.cluster.nodes).index(site.others[0].name)
+        peer = site.peer_index
         actions = []
         for subnet in site.subnets:
             mine, theirs = (site.overlay.slice_of(subnet, index) for index in (site.index, peer))
@@ -112,7 +112,67 @@ def _ghosts(site: Site) -> list[Action]:
     return site.daemon("ghosts", "ghosts.py", str(site.overlay.network_of(subnet)), site.overlay.bridge(subnet))
 
 
+def _part_unrouted(site: Site) -> list[Action]:
+    """Take from the node its route to the first other node's part of the default subnet."""
+    part = site.routed.slice_of(site.subnets[0], site.peer_index)
+    route = site.node.run(["ip", "route", "show", str(part)]).stdout.strip()
+    return site.on_node(f"ip route delete {part}", f"ip route replace {route}")
+
+
+def _direct_routing(site: Site) -> list[Action]:
+    """The rules that Docker 28 writes for containers of a bridge network in its default mode, for a whole part."""
+    return [
+        action
+        for subnet in site.subnets
+        for action in site.iptables(
+            f"PREROUTING -d {site.routed.slice_of(subnet, site.index)} ! -i {site.routed.bridge(subnet)} -j DROP",
+            table="raw",
+        )
+    ]
+
+
+def _stolen_part(site: Site) -> list[Action]:
+    """Allow the first other node the last one's part of the default subnet, which the last one loses by that."""
+    wg = site.encrypted
+    stolen = wg.slice_of(site.subnets[0], list(site.cluster.nodes).index(site.others[-1].name))
+    allowed = ",".join([*map(str, wg.parts_of(site.peer_index)), f"{site.others[0].address}/32", str(stolen)])
+    return site.on_node(
+        f"set -e\n{wg.peer_key(site.others[0].address)}\nwg set {wg.interface} peer $key allowed-ips {allowed}",
+        f"wg syncconf {wg.interface} {wg.folder}/conf",
+    )
+
+
 FAULTS = (
+    Fault(
+        "allowed-ips-overlap",
+        "A peer's AllowedIPs name another peer's part of a subnet, which WireGuard then takes from that one.",
+        "https://www.wireguard.com/#cryptokey-routing",
+        _stolen_part,
+        must_fail=("NET-1", "NET-7", "ISO-2", "CP-1"),
+        may_fail=("NET-5", "NET-8", "PATH-1", "PATH-3"),
+        blames=("{node}", "last seen on|lost|AllowedIPs"),
+        overlays=ENCRYPTED,
+    ),
+    Fault(
+        "part-of-subnet-unrouted",
+        "A node lost its route to another node's part of a subnet.",
+        "https://github.com/flannel-io/flannel/issues/1034",
+        _part_unrouted,
+        must_fail=("NET-1", "NET-7", "ISO-2", "CP-1"),
+        may_fail=("NET-4", "NET-5", "NET-8", "NET-9", "HOST-2"),
+        blames=("{node}", "unreachable|no route"),
+        overlays=ROUTED,
+    ),
+    Fault(
+        "direct-routing-dropped",
+        "An upgrade to Docker 28 drops what is routed straight to containers of a network in the mode nat.",
+        "https://github.com/moby/moby/issues/49792",
+        _direct_routing,
+        must_fail=("NET-1", "NET-7", "ISO-2", "HOST-2", "CP-5"),
+        may_fail=("NET-5", "NET-8", "HOST-4"),
+        blames=("{node}", "PREROUTING"),
+        overlays=ROUTED,
+    ),
     Fault(
         "masquerade",
         "The node rewrites the source address of its containers' packets to its own.",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lab.access import operations
 
+from ..overlays.routed import CHAIN
 from ..overlays.vxlan import UDP_PORT
-from .model import ANY_OVERLAY, SWITCH, TABLE, Action, Fault, Plan, Site, Where, load_rules
+from .model import ANY_OVERLAY, ENCRYPTED, SWITCH, TABLE, Action, Fault, Plan, Site, Where, load_rules
 
 TUNNELLED = ("vxlan", "swarm")
 """Overlays whose tunnel is VXLAN on its usual port."""
@@ -116,7 +117,61 @@ def _partition(site: Site) -> list[Action]:
     return [Action(SWITCH, load_rules(rules), load_rules(operations.heal_rules(TABLE)))]
 
 
+def _cleartext(site: Site) -> list[Action]:
+    """The node sends what is for the first other one past the tunnel, and that one lets it in."""
+    wg, peer, subnet = site.encrypted, site.others[0], site.subnets[0]
+    part, own = wg.slice_of(subnet, site.peer_index), wg.slice_of(subnet, site.index)
+    route = site.node.run(["ip", "route", "show", str(part)]).stdout.strip()
+    rule = f"{CHAIN} -i {peer.node.interface} -o {wg.bridge(subnet)} -s {own} -j ACCEPT"
+    return [
+        Action(
+            peer.name,
+            f"iptables -w 5 -I {rule}",
+            f"while iptables -w 5 -D {rule} 2>/dev/null; do :; done",
+        ),
+        *site.on_node(
+            f"ip route replace {part} via {peer.address} dev {site.node.node.interface}",
+            f"ip route replace {part} {route.partition(' ')[2]}",
+        ),
+    ]
+
+
+def _narrow_underlay(site: Site) -> list[Action]:
+    """The NIC has the tunnel's own MTU, so that packets of the tunnel's whole MTU have no room for its header."""
+    nic, mtu = site.node.node.interface, site.encrypted.mtu(site.subnets[0])
+    return [
+        *site.on_node(f"ip link set {nic} mtu {mtu}", f"ip link set {nic} mtu 1500"),
+        *(
+            site.table(
+                "chain before { type filter hook prerouting priority -450;\n"
+                f"ip saddr {site.node.address} ip frag-off & 0x3fff != 0 counter drop\n}}",
+                node=node,
+            )
+            for node in site.others
+        ),
+    ]
+
+
 FAULTS = (
+    Fault(
+        "cleartext-fallback",
+        "A node's route to one other node leads past the tunnel, and that node lets in what comes unencrypted.",
+        "https://github.com/cilium/cilium/issues/46864",
+        _cleartext,
+        must_fail=("PATH-8",),
+        blames=("{node}", "{peer}", "can be read at"),
+        overlays=ENCRYPTED,
+    ),
+    Fault(
+        "no-room-for-tunnel-header",
+        "The tunnel has the MTU of the network below it, without its own header, and fragments are dropped there.",
+        "https://github.com/antrea-io/antrea/issues/5868",
+        _narrow_underlay,
+        must_fail=("PATH-1", "PATH-3"),
+        may_fail=("PATH-4", "NET-8"),
+        blames=("{node}", "bytes|MTU"),
+        overlays=ENCRYPTED,
+    ),
     Fault(
         "forward-drop-other-backend",
         "The FORWARD policy is DROP in the packet filter back end that the overlay does not write to.",

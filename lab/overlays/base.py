@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, ip_address
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import docker
@@ -44,6 +44,19 @@ class Capabilities:
     """The overlay on a node knows the other nodes (`peers`)."""
     addresses: bool = True
     """Whoever makes a container can choose its address (`attach_at`)."""
+    always: bool = False
+    """Nodes have a way to the containers at all times, which Flatnet neither gives nor takes."""
+    closed: bool = False
+    """Machines of the underlay that are not nodes have no way to the containers."""
+    moves: bool = True
+    """A container on another node can take over the address of one that has gone."""
+    encrypted: bool = False
+    """What containers send each other cannot be read on the underlay."""
+
+    @property
+    def reach(self) -> bool:
+        """Nodes reach the containers while a run lasts: always, or because they are exposed."""
+        return self.expose or self.always
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,8 @@ class Overlay(ABC):
     """Its subnets are Docker networks, whose names `overlay.networks` can give."""
     made_by_labs: ClassVar[bool] = True
     """An embedded lab can have it."""
+    sliced: ClassVar[bool] = False
+    """Each node's Docker network is a part of the subnet of its own (`link_network`)."""
     bridge_filtering: ClassVar[bool | None] = None
     """Whether bridged packets have to pass iptables (net.bridge.bridge-nf-call-iptables); None: either will do."""
     needs: ClassVar[tuple[str, ...]] = ()
@@ -231,8 +246,27 @@ class Overlay(ABC):
         """MTU of a container's interface, bytes; None where nothing declares it."""
 
     def hops(self) -> int:
-        """Number of routers between two containers of one subnet; 0: they share one L2 network."""
+        """Number of routers between containers of one subnet on two nodes; 0: they share one L2 network."""
         return 0
+
+    def hops_on_node(self) -> int:
+        """Number of routers between containers of one subnet on one node."""
+        return self.hops()
+
+    def hops_between(self, node: str, other: str) -> int:
+        """Number of routers between containers of one subnet on these nodes, by their names."""
+        return self.hops_on_node() if node == other else self.hops()
+
+    def link_network(self, node: NodeAccess, subnet: str) -> IPv4Network:
+        """The part of `subnet` that a container on the node reaches without a router; this default: all of it.
+
+        Raises HarnessError where it depends on the node, which does not tell.
+        """
+        return self.subnets[subnet]
+
+    def towards_nodes(self, node: NodeAccess) -> str:
+        """The node's interface that routes to other nodes' parts of a subnet lead into; this default: the NIC."""
+        return node.node.interface
 
     @abstractmethod
     def links(self, node: NodeAccess) -> dict[str, Link]:

@@ -6,6 +6,7 @@ Flatnet knows only what Docker knows of such a network, so the cluster file decl
   the other nodes, so CP-1 applies; otherwise nothing that Flatnet can ask knows them.
 - `hops`: routers between two containers of a subnet (default 0: they share one L2 network).
 - `mtu`: of a container's interface, bytes; `python -m lab check` compares it with the networks' own option.
+- `encrypted`: what containers of different nodes send each other cannot be read on the underlay (PATH-8).
 - `expose`: how nodes reach containers. `none` (default): there is nothing that Flatnet could give or take; `always`:
   nodes have a way at all times; `bridge`: a node has one while the network's bridge has the gateway's address, which
   Flatnet gives and takes.
@@ -56,6 +57,7 @@ class Docker(Overlay):
         Option("hops", int),
         Option("mtu", int, least=MIN_MTU),
         Option("expose", str, choices=EXPOSE),
+        Option("encrypted", bool),
     )
 
     @classmethod
@@ -70,6 +72,10 @@ class Docker(Overlay):
             restart=False,
             peers=self.option("driver", "") == "overlay",
             addresses=self.option("driver", "") in OWN_DRIVERS,
+            always=self.option("expose", "none") == "always",
+            closed=self._by_bridge,
+            moves=self.hops() == 0,
+            encrypted=self.option("encrypted", False),
         )
 
     @property

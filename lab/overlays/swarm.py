@@ -44,8 +44,11 @@ class Swarm(Overlay):
     """The adapter of Docker Swarm; it needs no daemon beside the Docker engine."""
 
     name = "swarm"
-    capabilities = Capabilities(expose=False, subnets=True, restart=False)
-    options = (Option("mtu", int, least=MIN_MTU),)
+    options = (Option("mtu", int, least=MIN_MTU), Option("encrypted", bool))
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(expose=False, subnets=True, restart=False, encrypted=self.option("encrypted", False))
 
     def network_of(self, subnet: str) -> str:
         return self.networks.get(subnet, f"flatnet-{subnet}")

@@ -7,7 +7,6 @@ address. Nothing is masqueraded. A bridge has an address only while its node is 
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,10 @@ from docker.types import IPAMConfig, IPAMPool
 
 from lab.answers import reading
 
-from ..errors import LabError
 from . import legs, sandbox
 from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
 from .options import Option
+from .slices import slice_of
 
 if TYPE_CHECKING:
     from lab.access.cluster import ClusterAccess, NodeAccess
@@ -44,11 +43,18 @@ class Vxlan(Overlay):
         Option("port", int, least=1),
         Option("mtu", int, least=MIN_MTU),
         Option("restart", bool),
+        Option("encrypted", bool),
     )
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(expose=True, subnets=True, restart=self.option("restart", True))
+        return Capabilities(
+            expose=True,
+            subnets=True,
+            closed=True,
+            restart=self.option("restart", True),
+            encrypted=self.option("encrypted", False),
+        )
 
     def network_of(self, subnet: str) -> str:
         return self.networks.get(subnet, f"flatnet-{subnet}")
@@ -70,13 +76,7 @@ class Vxlan(Overlay):
 
     def slice_of(self, subnet: str, index: int) -> IPv4Network:
         """The part of `subnet` from which node `index` allocates; the first part is for the nodes themselves."""
-        whole = self.subnets[subnet]
-        prefix_bits = math.ceil(math.log2(len(self.inventory.nodes) + 1))
-        if whole.prefixlen + prefix_bits > 29:
-            raise LabError(
-                f"overlay.subnets.{subnet}: {whole} is too small for {len(self.inventory.nodes)} nodes; widen it"
-            )
-        return list(whole.subnets(prefixlen_diff=prefix_bits))[index + 1]
+        return slice_of(subnet, self.subnets[subnet], index, len(self.inventory.nodes))
 
     def gateway(self, subnet: str, index: int) -> IPv4Interface:
         """The address of node `index` in `subnet` while it is exposed, which is its containers' gateway."""

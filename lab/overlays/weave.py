@@ -345,7 +345,7 @@ class WeavePlugin(Weave):
     """Containers join the Docker network `weave`, where the plugin ignores the subnet that they ask for."""
 
     name = "weave-plugin"
-    capabilities = Capabilities(expose=True, subnets=True, addresses=False)
+    capabilities = Capabilities(expose=True, subnets=True, addresses=False, closed=True)
 
     def network_of(self, subnet: str) -> str:
         return self.networks.get(subnet, "weave")
@@ -359,7 +359,7 @@ class WeaveProxy(Weave):
     """Containers are created through the proxy's socket, and ask for their subnet by WEAVE_CIDR."""
 
     name = "weave-proxy"
-    capabilities = Capabilities(expose=True, subnets=True, proxy=True)
+    capabilities = Capabilities(expose=True, subnets=True, proxy=True, closed=True)
     named_networks = False
 
     def network_of(self, subnet: str) -> None:

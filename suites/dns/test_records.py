@@ -29,7 +29,7 @@ def test_a_records_are_the_passing_instances(
 
     Expected: each asker, by its own resolv.conf, gets as A records the overlay addresses of the
     service's passing instances, all of them and no others. One service passes always, another one
-    has checks by Consul, where nodes can be exposed: elsewhere no check passes.
+    has checks by Consul, where nodes reach containers: elsewhere no check passes.
     """
 
     def ask_everywhere(service: Service) -> JudgedAnswers:
@@ -37,7 +37,7 @@ def test_a_records_are_the_passing_instances(
             lambda: resolver.ask_all(askers, service.fqdn, "A", transport=DnsTransport.EDNS)
         )
 
-    services = (web, listed) if cluster.overlay.capabilities.expose else (listed,)
+    services = (web, listed) if cluster.overlay.capabilities.reach else (listed,)
     judged = [ask_everywhere(service) for service in services]
     wrong = plain_names.tell([fault for answers in judged for fault in answers.faults])
     assert not wrong, "\n".join([shown(wrong), *(str(answers.expectation) for answers in judged)])

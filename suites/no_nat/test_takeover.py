@@ -2,7 +2,7 @@
 
 from fixtures.evidence.lines import shown
 from fixtures.no_nat.takeover import Takeovers
-from fixtures.session.marks import requirement
+from fixtures.session.marks import applies, requirement
 
 
 @requirement("NET-9")
@@ -17,6 +17,7 @@ def test_an_address_taken_over_on_the_same_node_leads_to_the_new_container(takeo
 
 
 @requirement("NET-9")
+@applies("overlay.moves")
 def test_an_address_taken_over_on_another_node_leads_to_the_new_container(takeovers: Takeovers) -> None:
     """A new container on another node that gets the address of one that has gone is reached at once.
 

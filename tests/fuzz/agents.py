@@ -32,10 +32,11 @@ from fixtures.probes.agent.formats import (
 )  # fmt: skip
 from fixtures.probes.assessment import assess
 from fixtures.probes.client import AgentClient, Query
+from fixtures.probes.pcap import ETHERNET
 from fixtures.probes.plan import plan
 from fixtures.probes.sightings import Sightings
 from fixtures.probes.sweep import read_out
-from fixtures.probes.trail import ETHERNET, Hop, Trail
+from fixtures.probes.trail import Hop, Trail
 from lab.errors import HarnessError
 from reports.model import NotProved
 from tests.unit.control_plane import test_limit_judging as limits

@@ -30,12 +30,14 @@ from .conftest import ROOT, lab_command
 T = TypeVar("T")
 NODES = 2
 BRIDGED = {"bridge": "bridge", "tunnel": "vxlan"}
-ROUTED = {"bridge": "bridge", "router": "veth"}
+BY_ROUTER = {"bridge": "bridge", "router": "veth"}
 KINDS = {
     "vxlan": BRIDGED,
     "swarm": BRIDGED,
-    "weave-plugin": ROUTED,
-    "weave-proxy": ROUTED,
+    "routed": {"bridge": "bridge"},
+    "wireguard": {"bridge": "bridge"},
+    "weave-plugin": BY_ROUTER,
+    "weave-proxy": BY_ROUTER,
     "docker-vxlan": BRIDGED,
     "docker-swarm": BRIDGED,
 }
@@ -220,6 +222,12 @@ def test_a_node_is_exposed_or_the_adapter_says_that_it_cannot_be(deployed: Deplo
     overlay, node = deployed.overlay, deployed.cluster.nodes["u1"]
     for subnet, network in overlay.subnets.items():
         exposed_as = partial(deployed.do, overlay.exposed, node, subnet)
+        if overlay.capabilities.always:
+            deployed.do(overlay.hide, node, subnet)
+            assert exposed_as() in network
+            with pytest.raises(HarnessError, match="node u1"):
+                deployed.do(overlay.expose, node, subnet)
+            continue
         assert exposed_as() is None
         if overlay.capabilities.expose:
             for _ in range(2):
@@ -258,6 +266,30 @@ def test_containers_reach_each_other_without_nat_on_every_overlay(deployed: Depl
     assert statuses["NET-1"] == "pass", done.stdout
     assert not {"fail", "error"} & set(statuses.values()), statuses
     assert done.returncode == 0, done.stdout
+
+
+def test_an_overlay_that_is_declared_encrypted_and_is_not_fails(deployed: Deployed, tmp_path: Path) -> None:
+    """PATH-8 reads the probes of plain VXLAN on the underlay."""
+    if deployed.name != "vxlan":
+        pytest.skip("one overlay without encryption is enough")
+    overlay = deployed.cluster.inventory.overlay
+    options = {"options": {**overlay.options, "encrypted": True}}
+    file = tmp_path / "cluster.yaml"
+    declared = deployed.cluster.inventory.model_copy(update={"overlay": overlay.model_copy(update=options)})
+    file.write_text(dump(declared))
+    chosen = ["suites/path/test_encryption.py", "--cluster", str(file), "--out", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *chosen],
+        cwd=ROOT,
+        env={**os.environ, "FLATNET_RUN": str(deployed.run_dir)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    judged = json.loads((tmp_path / "latest" / "verdict.json").read_text())["requirements"]["PATH-8"]
+    assert done.returncode == 1 and judged["status"] == "fail", done.stdout
+    assert "can be read at" in judged["reason"] and "protocol 17" in judged["reason"]
 
 
 def test_a_docker_client_still_works_after_the_engine_was_restarted(deployed: Deployed) -> None:

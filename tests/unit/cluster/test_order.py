@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from fixtures.cluster.topology import pytest_collection_modifyitems
+from fixtures.cluster.topology import leave_out, pytest_collection_modifyitems
+from reports.plugin import ELSEWHERE
 
 
 class Item:
@@ -36,3 +38,35 @@ def test_what_uses_the_beginning_comes_behind_all_that_does_not_disturb() -> Non
 @pytest.mark.parametrize("items", [(), ("a", "b", "c")])
 def test_the_order_of_the_others_stays(items: tuple[str, ...]) -> None:
     assert ordered(*map(Item, items)) == list(items)
+
+
+class Declared:
+    """A test that belongs to its requirement where these facts hold; None: everywhere."""
+
+    def __init__(self, nodeid: str, declarations: Sequence[str] | None = None) -> None:
+        self.nodeid, self.declarations = nodeid, declarations
+
+    def get_closest_marker(self, name: str) -> object | None:
+        return None if self.declarations is None else SimpleNamespace(args=self.declarations)
+
+
+def test_what_belongs_to_other_clusters_only_is_left_out_and_said_to_be() -> None:
+    deselected: list[Any] = []
+    written: list[str] = []
+    terminal = SimpleNamespace(ensure_newline=lambda: None, write_line=lambda text, **_: written.append(text))
+    config: Any = SimpleNamespace(
+        hook=SimpleNamespace(pytest_deselected=lambda items: deselected.extend(items)),
+        pluginmanager=SimpleNamespace(getplugin=lambda name: terminal),
+        stash={},
+    )
+    items: list[Any] = [
+        Declared("plain"), Declared("moving", ["overlay.moves"]), Declared("many", ["nodes >= 2", "overlay.moves"])
+    ]  # fmt: skip
+    kept = list(items)
+    leave_out(config, {"overlay.moves": True, "nodes": 3}, kept)
+    assert kept == items and not deselected and not config.stash
+    leave_out(config, {"overlay.moves": False, "nodes": 3}, kept)
+    assert kept == items[:1] and deselected == items[1:] and config.stash[ELSEWHERE] == ["moving", "many"]
+    assert written == [
+        f"note: left out: {name}: the inventory declares no overlay.moves" for name in ("moving", "many")
+    ]

@@ -131,6 +131,27 @@ def test_a_bridge_has_a_way_out_and_ways_across_by_every_tunnel() -> None:
     assert (alone.packets, alone.sources) == ("what is bridged on fn-a", ANYWHERE)
 
 
+def test_where_nodes_route_between_parts_of_a_subnet_both_ways_of_a_bridge_are_judged() -> None:
+    beyond = (IPv4Network("10.32.0.128/26"),)
+    out, there, back, bridged = ways(OverlayBridge("fn-a", (SUBNET,), beyond=beyond, outer="wg0"), NODES, "udp")
+    assert (out.packets, bridged.packets) == ("what comes from fn-a", "what is bridged on fn-a")
+    assert (there.packets, there.incoming, there.outgoing) == ("what is routed from fn-a to other nodes", "fn-a", "wg0")
+    assert (back.packets, back.incoming, back.outgoing) == ("what is routed to fn-a from other nodes", "wg0", "fn-a")
+    assert (there.sources, there.destinations) == (back.destinations, back.sources) == ((SUBNET,), beyond)
+    assert not there.bridged and not back.bridged
+
+
+def test_what_docker_28_drops_of_what_is_routed_to_a_part_is_found() -> None:
+    raw = chain(
+        Rule("drop", (Address("destinations", (SUBNET,)), Interface("incoming", frozenset(["fn-a"]), negated=True))),
+        location="legacy raw PREROUTING",
+    )
+    bridge = OverlayBridge("fn-a", (SUBNET,), beyond=(IPv4Network("10.32.0.128/26"),))
+    assert judge_filters(NodeFilters((raw,), True, True), [bridge], NODES).drops == (
+        "legacy raw PREROUTING drops what is routed to fn-a from other nodes",
+    )
+
+
 def chain(
     *rules: Rule,
     policy: str = "accept",

@@ -128,7 +128,7 @@ def obstacles(**answers: tuple[int, str]) -> list[str]:
     }
     node = FakeNode(**answers)
     node.access = None  # type: ignore[attr-defined]
-    overlay = SimpleNamespace(links=lambda _: links, bridge_filtering=None)
+    overlay = SimpleNamespace(links=lambda _: links, bridge_filtering=None, hops=lambda: 0)
     nodes = [SimpleNamespace(name="u1", address=IPv4Address("192.168.56.3"))]
     nodes.append(SimpleNamespace(name="u2", address=IPv4Address("192.168.56.4")))
     inventory = SimpleNamespace(nodes=nodes, overlay=SimpleNamespace(subnets={"a": IPv4Network("10.32.0.0/24")}))

@@ -13,6 +13,7 @@ from lab.embedded import plan
 from lab.embedded.plan import LabSpec
 from lab.errors import UsageError
 from lab.faults import FAULTS, Fault, Site, choose
+from lab.faults.model import ROUTED
 from lab.inventory import Inventory, Nomad
 
 VXLAN = plan.inventory(LabSpec(name="x", nomad=False))
@@ -39,16 +40,16 @@ def site(inventory: Inventory) -> Site:
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_a_fault_is_planned_on_every_overlay_that_it_declares_and_on_no_other(fault: Fault) -> None:
-    """ANY_OVERLAY is what plans without the vxlan adapter; every other fault needs its own overlay's devices."""
-    for overlay in ("vxlan", "swarm", "weave-plugin", "weave-proxy"):
+    """ANY_OVERLAY is what plans without an adapter; every other fault needs its own overlay's devices."""
+    for overlay in ("vxlan", "swarm", "weave-plugin", "weave-proxy", "routed", "wireguard"):
         here = site(on(overlay, nomad=True))
         if not fault.overlays or overlay in fault.overlays:
             assert fault.actions(here), f"{fault.name} does nothing on {overlay}"
         else:
             with pytest.raises(UsageError, match=f"fault {fault.name}: it acts on .*, and this lab has {overlay}; "):
                 fault.actions(here)
-            if fault.overlays == ("vxlan",) and not fault.needs_nomad:
-                with pytest.raises(UsageError, match="bridges and tunnels of vxlan"):
+            if fault.overlays == ("vxlan",) and not fault.needs_nomad and overlay not in ROUTED:
+                with pytest.raises(UsageError, match=f"overlay {overlay}: this fault acts on"):
                     fault.plan(here)
 
 
@@ -97,3 +98,19 @@ def test_a_partition_drops_at_the_switch_what_passes_between_a_node_and_the_othe
     ):
         assert rule in action.do
     assert action.undo.count("table bridge flatnet_fault") == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (
+            "bridged",
+            "acts on Docker's bridges, one for each subnet and node; use a lab with vxlan",
+        ),
+        ("routed", "acts on routes between nodes; use a lab with routed or wireguard"),
+        ("encrypted", "acts on WireGuard's interface; use a lab with wireguard"),
+    ],
+)
+def test_a_fault_of_routed_networks_says_so_itself_where_it_is_not_declared(part: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"overlay swarm: this fault {said}"):
+        getattr(site(on("swarm")), part)

@@ -13,7 +13,8 @@ from scapy.packet import Packet, Raw
 
 from fixtures.probes.agent.formats import OUTGOING, RECORD, request_payload
 from fixtures.probes.delivery import Delivery, Header, Transport
-from fixtures.probes.trail import ETHERNET, RAW_IP, Hop, Trail
+from fixtures.probes.pcap import ETHERNET, RAW_IP
+from fixtures.probes.trail import Hop, Trail
 from reports.model import Outcome
 from tests.unit.probes.canned import IDENTIFIER, INDEX, MESH, NAT, OWN_PORT, PORT, A, B, answer_of, good
 

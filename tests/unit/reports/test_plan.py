@@ -10,6 +10,7 @@ PLAN = Plan(
     selected={"suites/one/test_it.py::test_a": ["ONE-1"], "suites/one/test_it.py::test_b[u1/a1]": ["ONE-1", "ONE-2"]},
     deselected={"suites/two/test_it.py::test_c": ["TWO-1"], "suites/two/deep/test_it.py::test_d": ["TWO-2"]},
     disturbing=["suites/two/test_it.py::test_c", "suites/one/test_it.py::test_a"],
+    elsewhere=[],
 )
 
 
@@ -19,6 +20,13 @@ def test_tests_that_were_left_out_are_counted() -> None:
 
 def test_tests_that_may_not_run_are_not_counted_unless_they_are_selected() -> None:
     assert PLAN.counts(disruptive=False) == {"ONE-1": 2, "ONE-2": 1, "TWO-2": 1}
+
+
+def test_tests_of_other_clusters_are_not_planned_however_the_run_was_asked_for(tmp_path: Path) -> None:
+    plan = Plan(PLAN.selected, PLAN.deselected, PLAN.disturbing, elsewhere=["suites/two/deep/test_it.py::test_d"])
+    plan.write(tmp_path)
+    for disruptive, expected in ((True, {"ONE-1": 2, "ONE-2": 1, "TWO-1": 1}), (False, {"ONE-1": 2, "ONE-2": 1})):
+        assert read_plan(tmp_path).counts(disruptive=disruptive) == expected
 
 
 def test_suites_are_folders_below_suites() -> None:
