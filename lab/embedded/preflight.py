@@ -88,7 +88,7 @@ def examine(programs: Iterable[str] = PROGRAMS) -> list[Finding]:
     """Check user, programs, kernel and namespaces; changes nothing."""
     findings = [Finding("root", os.geteuid() == 0, "run as root (namespaces, mounts and bridges need it)")]
     for name in programs:
-        package = PROGRAMS.get(name) or packages_of(TABLE.read_text()).get(name, name)
+        package = PROGRAMS.get(name) or packages_of(TABLE.read_text(encoding="utf-8")).get(name, name)
         findings.append(Finding(f"program {name}", find_program(name) is not None, f"install {package}"))
     for kind in ("net", "mnt", "uts", "ipc", "pid", "cgroup"):
         findings.append(
