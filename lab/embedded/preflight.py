@@ -12,7 +12,7 @@ from lab.programs import find_program
 
 TABLE = Path(__file__).with_name("programs.txt")
 """Programs, what needs them and the packages that bring them; `./run` installs by the same table."""
-NEEDS = ("lab", "more", "here", "node")
+NEEDS = ("lab", "more", "here", "node", "vm")
 """What a row of the table can say of the need; the table says what each means."""
 
 
@@ -39,9 +39,13 @@ def needed_programs(table: str) -> dict[str, str]:
 
 def node_programs(table: str) -> dict[str, list[str]]:
     """{program: packages that may bring it} of what a node's own root file system has. Raises ValueError likewise."""
-    return {program: packages for program, need, packages in table_rows(table) if need != "here"}
+    return {program: packages for program, need, packages in table_rows(table) if need not in ("here", "vm")}
 
 
+_ROWS = table_rows(TABLE.read_text(encoding="utf-8"))
+VM_PACKAGES = {program: " or ".join(packages) for program, need, packages in _ROWS if need == "vm"}
+VM_PROGRAMS = tuple(VM_PACKAGES)
+"""Programs without which no node is a virtual machine (`--machines`)."""
 PROGRAMS = {**needed_programs(TABLE.read_text(encoding="utf-8")), "consul": "consul (see ./run)"}
 """Program → the Debian packages that bring it."""
 
@@ -52,6 +56,9 @@ NO_SUDO = "labs with `--foreign` need it; install sudo"
 
 NO_MMDEBSTRAP = "no root file system can be made for nodes (`--root`); install mmdebstrap"
 """The message on a machine without mmdebstrap."""
+
+NO_VM = "no node can be a virtual machine (`--machines`); install {package}"
+"""The message on a machine that lacks a program of VM_PACKAGES."""
 
 ALL_CAPABILITIES = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable \
 net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace \
@@ -81,7 +88,7 @@ def examine(programs: Iterable[str] = PROGRAMS) -> list[Finding]:
     """Check user, programs, kernel and namespaces; changes nothing."""
     findings = [Finding("root", os.geteuid() == 0, "run as root (namespaces, mounts and bridges need it)")]
     for name in programs:
-        package = PROGRAMS.get(name, name)
+        package = PROGRAMS.get(name) or VM_PACKAGES.get(name, name)
         findings.append(Finding(f"program {name}", find_program(name) is not None, f"install {package}"))
     for kind in ("net", "mnt", "uts", "ipc", "pid", "cgroup"):
         findings.append(

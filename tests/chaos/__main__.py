@@ -45,9 +45,7 @@ def main() -> int:
         traces.end_started()
     print("\n".join(wrong) or "the run after all kills: exit code 0, nothing left")
     shown = ", ".join(f"{count} x {'hung' if code is None else code}" for code, count in codes.most_common())
-    print(
-        f"{len(kills) - missed} kills, {bad} with something wrong, {swept} swept by the next start; exits: {shown}"
-    )
+    print(f"{len(kills) - missed} kills, {bad} with something wrong, {swept} swept by the next start; exits: {shown}")
     return int(bool(bad or wrong))
 
 
