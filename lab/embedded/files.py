@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections.abc import Mapping
 from ipaddress import IPv4Address
@@ -59,8 +60,8 @@ def write_node(
     """
     folder = state / "nodes" / node.name
     etc = folder / "etc"
-    _names(folder, node.name, inventory)
-    (etc / "resolv.conf").write_text(_resolv_conf(inventory, node), encoding="utf-8")
+    write_names(folder, node.name, inventory)
+    (etc / "resolv.conf").write_text(resolv_conf(inventory, node), encoding="utf-8")
     own = "sshd" if credentials is None else "lab-sshd"  # as in lab.embedded.services
     (etc / "flatnet" / f"{own}_config").write_text(f"Port {node.ssh.port or 22}\n{_SSHD}", encoding="utf-8")
     (folder / "authorized_keys").write_text(runner_key + "\n", encoding="utf-8")
@@ -90,7 +91,7 @@ def write_node(
     return make_key(folder / "ssh_host_key", comment=node.name)
 
 
-def _names(folder: Path, name: str, inventory: Inventory) -> None:
+def write_names(folder: Path, name: str, inventory: Inventory) -> None:
     """Make a machine's run directory, with its own names in it and those of the nodes."""
     etc = folder / "etc"
     (folder / "log").mkdir(parents=True)
@@ -102,7 +103,7 @@ def _names(folder: Path, name: str, inventory: Inventory) -> None:
     (etc / "hosts").write_text("\n".join(hosts) + "\n", encoding="utf-8")
 
 
-def _resolv_conf(inventory: Inventory, node: Node) -> str:
+def resolv_conf(inventory: Inventory, node: Node) -> str:
     """The node's own Consul first, then other servers, so that names resolve when one is down.
 
     resolv.conf(5) takes three servers at most.
@@ -132,7 +133,7 @@ def write_bastion(state: Path, inventory: Inventory, manager: IPv4Address, crede
     """Write every file that the bastion of a foreign lab starts with; returns its public SSH host key."""
     folder = state / "nodes" / foreign.BASTION
     etc = folder / "etc"
-    _names(folder, foreign.BASTION, inventory)
+    write_names(folder, foreign.BASTION, inventory)
     (etc / "resolv.conf").write_text("# no server: the bastion asks for no names\n", encoding="utf-8")
     keys = {foreign.JUMPER: f"{credentials.operator}\n{credentials.dockhand}"}
     write_users(etc, THE_MACHINES, [foreign.JUMPER])
@@ -157,6 +158,7 @@ def consul_configuration(inventory: Inventory, node: Node) -> dict[str, Any]:
     """Consul's configuration on `node`: short timers, no telemetry, DNS on the DNS port."""
     consul = inventory.consul
     assert consul is not None
+    slow = inventory.patience
     servers = [server for server in inventory.nodes if server.consul_server]
     configuration: dict[str, Any] = {
         "node_name": node.name,
@@ -176,8 +178,13 @@ def consul_configuration(inventory: Inventory, node: Node) -> dict[str, Any]:
         "leave_on_terminate": False,
         "rejoin_after_leave": True,
         "log_level": "INFO",
-        "performance": {"raft_multiplier": 1},
-        "gossip_lan": {"gossip_interval": "50ms", "probe_interval": "300ms", "probe_timeout": "150ms"},
+        # Where a node is slow, all are given its time, up to what Consul takes (its documentation, raft_multiplier).
+        "performance": {"raft_multiplier": min(10, math.ceil(slow))},
+        "gossip_lan": {
+            "gossip_interval": f"{50 * slow:.0f}ms",
+            "probe_interval": f"{300 * slow:.0f}ms",
+            "probe_timeout": f"{150 * slow:.0f}ms",
+        },
         # A server that is down comes back, so it keeps its place among the voters.
         "autopilot": {"server_stabilization_time": "100ms", "cleanup_dead_servers": False},
         "dns_config": {"service_ttl": {"*": f"{consul.service_ttl_s}s"}, "allow_stale": True},
