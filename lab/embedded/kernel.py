@@ -67,8 +67,8 @@ def refused(reply: bytes) -> bool:
 PARTS = (
     Part(
         "vxlan",
-        "overlays vxlan and swarm, and Weave's fast datapath",
-        "no lab with vxlan or swarm",
+        "overlays vxlan, evpn and swarm, and Weave's fast datapath",
+        "no lab with vxlan, evpn or swarm",
         lambda: has_link("vxlan"),
     ),
     Part(
@@ -76,6 +76,12 @@ PARTS = (
         "Weave's launch, which gives its bridge an MTU by a link of this kind",
         "Weave Net 2.8.1 as released does not launch (creating dummy interface: operation not supported)",
         lambda: has_link("dummy"),
+    ),
+    Part(
+        "wireguard",
+        "overlay wireguard",
+        "wireguard-go, a program, forwards between nodes instead",
+        lambda: has_link("wireguard"),
     ),
     Part(
         "openvswitch",
@@ -89,7 +95,8 @@ PARTS = (
 def examine_kernel() -> list[Finding]:
     """Try every part; none is fatal, as a lab has one overlay only. Links can be tried by root only."""
     if os.geteuid() != 0:
-        return [Finding("kernel: vxlan, dummy, openvswitch", False, "not tried, which takes root", fatal=False)]
+        modules = ", ".join(part.module for part in PARTS)
+        return [Finding(f"kernel: {modules}", False, "not tried, which takes root", fatal=False)]
     return [
         Finding(f"kernel: {part.module} (for {part.needed_by})", part.has(), part.without, fatal=False)
         for part in PARTS

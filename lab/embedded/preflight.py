@@ -12,7 +12,7 @@ from lab.programs import find_program
 
 TABLE = Path(__file__).with_name("programs.txt")
 """Programs, what needs them and the packages that bring them; `./run` installs by the same table."""
-OVERLAYS = ("wireguard",)
+OVERLAYS = ("wireguard", "evpn")
 """Needs of the table that are names of overlays: only a lab with that overlay needs the program."""
 NEEDS = ("lab", "more", "here", "node", "vm", *OVERLAYS)
 """What a row of the table can say of the need; the table says what each means."""

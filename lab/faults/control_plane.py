@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
+from ..overlays.evpn import AS
 from ..overlays.vxlan import UDP_PORT
-from .model import ANY_OVERLAY, Action, Fault, Site
+from .model import ANY_OVERLAY, BY_BGP, Action, Fault, Site
+
+ROUTE_MAP = "flatnet-fault"
+"""Name of the route map that a fault adds to FRR."""
 
 
 def _peer_missing(site: Site) -> list[Action]:
@@ -77,7 +83,77 @@ def _table_full(site: Site) -> list[Action]:
     return site.on_node(make("maxaddress 1"), make(""))
 
 
+def _vtysh(*commands: str) -> str:
+    """A line of shell that configures FRR."""
+    return shlex.join(["vtysh", *(word for command in ("configure terminal", *commands) for word in ("-c", command))])
+
+
+def _session_down(site: Site) -> list[Action]:
+    peer = site.others[0].address if site.by_bgp else ""
+    return site.on_node(
+        _vtysh(f"router bgp {AS}", f"neighbor {peer} shutdown"),
+        _vtysh(f"router bgp {AS}", f"no neighbor {peer} shutdown"),
+    )
+
+
+def _flood_route_withdrawn(site: Site) -> list[Action]:
+    """The node tells nobody any more that it takes part in the subnets (routes of type 3), only its MACs."""
+    neighbours = [f"neighbor {other.address} route-map {ROUTE_MAP} out" for other in site.others if site.by_bgp]
+    within = (f"router bgp {AS}", "address-family l2vpn evpn")
+    return site.on_node(
+        _vtysh(
+            f"route-map {ROUTE_MAP} deny 10",
+            "match evpn route-type multicast",
+            "exit",
+            f"route-map {ROUTE_MAP} permit 20",
+            "exit",
+            *within,
+            *neighbours,
+        ),
+        _vtysh(*within, *(f"no {line}" for line in neighbours), "exit", "exit", f"no route-map {ROUTE_MAP}"),
+    )
+
+
+def _duplicate_endpoint(site: Site) -> list[Action]:
+    """The node's tunnel of the default subnet has the address of the first other node's."""
+    overlay, subnet = site.by_bgp, site.subnets[0]
+    gone = f"ip link delete {overlay.tunnel(subnet)} 2>/dev/null"
+    theirs, own = (overlay.make_tunnel(site.node, subnet, node.address) for node in (site.others[0], site.node))
+    # What the node refused meanwhile as told by itself is asked for again.
+    return site.on_node("\n".join(["set -e", gone, *theirs]), "\n".join([gone, *own, "vtysh -c 'clear bgp *'"]))
+
+
 FAULTS = (
+    Fault(
+        "bgp-session-down",
+        "The BGP session between two nodes ended, and with it all that each told the other.",
+        "https://github.com/FRRouting/frr/issues/12938",
+        _session_down,
+        must_fail=("CP-1", "NET-1", "NET-7", "ISO-2"),
+        may_fail=("NET-4", "NET-5", "NET-8", "HOST-2"),
+        blames=("{node}", "BGP session|lost|not_sent"),
+        overlays=BY_BGP,
+    ),
+    Fault(
+        "flood-route-withdrawn",
+        "A node withdrew its routes of type 3, so that broadcasts of the others do not reach it.",
+        "https://github.com/FRRouting/frr/pull/5780",
+        _flood_route_withdrawn,
+        must_fail=("CP-1",),
+        may_fail=("NET-1", "NET-4", "NET-5", "ISO-2", "HOST-2"),
+        blames=("{peer} sees {node}", "no tunnel endpoint"),
+        overlays=BY_BGP,
+    ),
+    Fault(
+        "duplicate-tunnel-endpoint",
+        "Two nodes have one tunnel endpoint address.",
+        "https://github.com/alibaba/hybridnet/pull/28",
+        _duplicate_endpoint,
+        must_fail=("CP-1", "NET-1", "NET-7", "ISO-2"),
+        may_fail=("NET-4", "NET-5", "NET-8", "HOST-2"),
+        blames=("{node}", "no tunnel endpoint|lost|not_sent|tunnel"),
+        overlays=BY_BGP,
+    ),
     Fault(
         "overlay-peer-missing",
         "A node's flood list lacks one peer, so that broadcasts do not reach it.",

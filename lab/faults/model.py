@@ -15,6 +15,7 @@ from lab.inventory import Inventory
 
 from ..errors import LabError, UsageError
 from ..overlays import adapter
+from ..overlays.evpn import Evpn
 from ..overlays.routed import Routed
 from ..overlays.vxlan import Vxlan
 from ..overlays.wireguard import Wireguard
@@ -27,10 +28,12 @@ PLACE = "/run/flatnet-faults"
 TABLE = "flatnet_fault"
 """Name of the packet-filter tables that faults add."""
 ANY_OVERLAY: tuple[str, ...] = ()
+BY_BGP = (Evpn.name,)
+"""Overlays whose tunnels are told by BGP EVPN."""
 ENCRYPTED = (Wireguard.name,)
 ROUTED = (Routed.name, *ENCRYPTED)
 """Overlays whose nodes route between their parts of a subnet."""
-BRIDGED = (Vxlan.name, *ROUTED)
+BRIDGED = (Vxlan.name, *BY_BGP, *ROUTED)
 """Overlays with Docker's bridge driver on a bridge per subnet and node."""
 
 
@@ -107,6 +110,14 @@ class Site:
             raise UsageError(
                 f"overlay {overlay.name}: this fault acts on WireGuard's interface; use a lab with {ENCRYPTED[0]}"
             )
+        return overlay
+
+    @cached_property
+    def by_bgp(self) -> Evpn:
+        """The overlay's adapter. Raises UsageError when its tunnels are not told by BGP EVPN."""
+        overlay = adapter(self.inventory)
+        if not isinstance(overlay, Evpn):
+            raise UsageError(f"overlay {overlay.name}: this fault acts on BGP EVPN; use a lab with {BY_BGP[0]}")
         return overlay
 
     @property

@@ -8,7 +8,7 @@ from ..overlays.routed import CHAIN
 from ..overlays.vxlan import UDP_PORT
 from .model import ANY_OVERLAY, ENCRYPTED, SWITCH, TABLE, Action, Fault, Plan, Site, Where, load_rules
 
-TUNNELLED = ("vxlan", "swarm")
+TUNNELLED = ("vxlan", "swarm", "evpn")
 """Overlays whose tunnel is VXLAN on its usual port."""
 
 

@@ -7,13 +7,14 @@ from lab.inventory import Inventory
 from ..errors import UsageError
 from .base import Capabilities, Link, Overlay, Peer
 from .docker import Docker
+from .evpn import Evpn
 from .routed import Routed
 from .swarm import Swarm
 from .vxlan import Vxlan
 from .weave import WeavePlugin, WeaveProxy
 from .wireguard import Wireguard
 
-_ALL: tuple[type[Overlay], ...] = (Vxlan, Swarm, WeavePlugin, WeaveProxy, Docker, Routed, Wireguard)
+_ALL: tuple[type[Overlay], ...] = (Vxlan, Swarm, WeavePlugin, WeaveProxy, Docker, Routed, Wireguard, Evpn)
 OVERLAYS: dict[str, type[Overlay]] = {kind.name: kind for kind in _ALL}
 IN_LABS: dict[str, type[Overlay]] = {name: kind for name, kind in OVERLAYS.items() if kind.made_by_labs}
 """Those that an embedded lab can have."""

@@ -34,6 +34,7 @@ BY_ROUTER = {"bridge": "bridge", "router": "veth"}
 KINDS = {
     "vxlan": BRIDGED,
     "swarm": BRIDGED,
+    "evpn": BRIDGED,
     "routed": {"bridge": "bridge"},
     "wireguard": {"bridge": "bridge"},
     "weave-plugin": BY_ROUTER,

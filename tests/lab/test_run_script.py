@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -53,7 +53,9 @@ def apt(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     It writes down what it was asked to install. The real one would upgrade packages of this machine.
     """
 
-    def with_known(*known: str) -> subprocess.CompletedProcess[str]:
+    def with_known(
+        *known: str, words: Sequence[str] = (), hidden: Sequence[str] = ("dockerd", "docker")
+    ) -> subprocess.CompletedProcess[str]:
         folder = tmp_path / "bin"
         folder.mkdir()
         candidate = f'case " {" ".join(known)} " in *" $2 "*) echo "  Candidate: 1.0" ;; *) echo "N: none" ;; esac'
@@ -62,11 +64,10 @@ def apt(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         for name, body in stubs.items():
             (folder / name).write_text(f"#!/bin/sh\n{body}\n")
             (folder / name).chmod(0o755)
-        programs = [place for name in ("dockerd", "docker") for place in _everywhere(name)]
+        programs = [place for name in hidden for place in _everywhere(name)]
         hide = "".join(f"mount --bind /dev/null {place}; " for place in programs)
-        return run(
-            "unshare", "--mount", "sh", "-c", f'{hide} PATH={folder}:$PATH exec "$@"', "sh", "./run", "suites/expose"
-        )
+        script = f'{hide} PATH={folder}:$PATH exec "$@"'
+        return run("unshare", "--mount", "sh", "-c", script, "sh", "./run", "suites/expose", *words)
 
     return with_known
 
@@ -94,6 +95,25 @@ def test_the_client_comes_from_the_package_that_the_release_has(
         f"dockerd (tried docker.io), docker (tried {package}); install a package that has it, then run again"
     ), last
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "packages"),
+    [
+        ([], ["docker.io"]),
+        (["--overlay", "vxlan"], ["docker.io"]),
+        (["--overlay", "wireguard"], ["docker.io", "wireguard-tools", "wireguard-go"]),
+        (["--overlay=wireguard"], ["docker.io", "wireguard-tools", "wireguard-go"]),
+        (["--overlay", "evpn"], ["docker.io", "frr"]),
+    ],
+)
+def test_what_an_overlay_alone_needs_is_installed_when_it_is_asked_for(
+    apt: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, words: list[str], packages: list[str]
+) -> None:
+    done = apt("docker.io", words=words, hidden=["dockerd", "wg", "wireguard-go", "vtysh"])
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked[asked.index("install") + 1 :] == packages, done.stderr
+    assert done.returncode == 3, done.stderr
 
 
 def test_the_table_of_programs_is_true_of_this_release() -> None:

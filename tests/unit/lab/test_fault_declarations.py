@@ -41,14 +41,14 @@ def site(inventory: Inventory) -> Site:
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_a_fault_is_planned_on_every_overlay_that_it_declares_and_on_no_other(fault: Fault) -> None:
     """ANY_OVERLAY is what plans without an adapter; every other fault needs its own overlay's devices."""
-    for overlay in ("vxlan", "swarm", "weave-plugin", "weave-proxy", "routed", "wireguard"):
+    for overlay in ("vxlan", "swarm", "weave-plugin", "weave-proxy", "routed", "wireguard", "evpn"):
         here = site(on(overlay, nomad=True))
         if not fault.overlays or overlay in fault.overlays:
             assert fault.actions(here), f"{fault.name} does nothing on {overlay}"
         else:
             with pytest.raises(UsageError, match=f"fault {fault.name}: it acts on .*, and this lab has {overlay}; "):
                 fault.actions(here)
-            if fault.overlays == ("vxlan",) and not fault.needs_nomad and overlay not in ROUTED:
+            if fault.overlays == ("vxlan",) and not fault.needs_nomad and overlay not in (*ROUTED, "evpn"):
                 with pytest.raises(UsageError, match=f"overlay {overlay}: this fault acts on"):
                     fault.plan(here)
 
@@ -108,6 +108,7 @@ def test_a_partition_drops_at_the_switch_what_passes_between_a_node_and_the_othe
             "acts on Docker's bridges, one for each subnet and node; use a lab with vxlan",
         ),
         ("routed", "acts on routes between nodes; use a lab with routed or wireguard"),
+        ("by_bgp", "acts on BGP EVPN; use a lab with evpn"),
         ("encrypted", "acts on WireGuard's interface; use a lab with wireguard"),
     ],
 )

@@ -11,7 +11,7 @@ from lab.embedded import kernel
 from lab.embedded.kernel import PARTS, examine_kernel, family_request, refused
 
 
-def test_every_part_that_weave_needs_is_examined(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_part_that_an_overlay_needs_is_examined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(kernel, "has_link", lambda kind: kind == "vxlan")
     monkeypatch.setattr(kernel, "has_family", lambda name: name != "ovs_datapath")
@@ -19,10 +19,12 @@ def test_every_part_that_weave_needs_is_examined(monkeypatch: pytest.MonkeyPatch
     assert [(finding.what.split()[1], finding.holds, finding.fatal) for finding in found] == [
         ("vxlan", True, False),
         ("dummy", False, False),
+        ("wireguard", False, False),
         ("openvswitch", False, False),
     ]
     assert "does not launch" in found[1].way_out
-    assert "sleeve" in found[2].way_out
+    assert "wireguard-go" in found[2].way_out
+    assert "sleeve" in found[3].way_out
 
 
 def test_without_root_nothing_is_said_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
