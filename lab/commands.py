@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from .embedded.faces import FACES, ROOT, cluster_file
 from .embedded.fetch import fetch
 from .embedded.kernel import examine_kernel
 from .embedded.plan import LabSpec
-from .embedded.preflight import NO_MMDEBSTRAP, NO_NOMAD, NO_SUDO, Finding, examine
+from .embedded.preflight import NO_MMDEBSTRAP, NO_NOMAD, NO_SUDO, NO_VM, VM_PACKAGES, Finding, examine
 from .embedded.upgrade import power_on
 from .errors import EXIT_UNUSABLE, EXIT_USAGE, HarnessError, UsageError
 from .faults import FAULTS, choose, heal, inject
@@ -86,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--root", default="", metavar="RELEASE|NODE=RELEASE,…", help="Debian releases as root file systems"
     )
+    made.add_argument(
+        "--machines", default="", metavar="vm|NODE=vm,…", help="nodes that are virtual machines, with their own kernel"
+    )
     made.add_argument("--foreign", action="store_true", help="as somebody else's cluster: bastion, sudo, TLS, ACLs")
     named(command("down", _down, "end a lab; nothing of it is left"))
     command("list", _list, "labs that are up")
@@ -143,6 +147,7 @@ def _up(options: argparse.Namespace) -> None:
         nomad=options.nomad,
         foreign=options.foreign,
         root=options.root,
+        machines=options.machines,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     lab = embedded.up(spec, stay=True, progress=print_step)
@@ -158,8 +163,17 @@ def _list(options: argparse.Namespace) -> None:
     for lab in embedded.running_labs():
         overlay = lab.inventory.overlay
         names = [node.name for node in lab.inventory.nodes if node.name in lab.nodes]
-        nodes = ", ".join(f"{name} ({lab.releases[name]})" if name in lab.releases else name for name in names)
+        kinds = {**lab.releases, **{name: f"machine, {accelerator}" for name, accelerator in lab.vms.items()}}
+        nodes = ", ".join(f"{name} ({kinds[name]})" if name in kinds else name for name in names)
         print(f"{lab.name}: {overlay.name} {overlay.span}, nodes {nodes}")
+
+
+def _ssh_words(lab: embedded.RunningLab, name: str, words: Sequence[str]) -> list[str]:
+    """The command line of OpenSSH's client for a node that is a virtual machine."""
+    node = lab.inventory.node(name)
+    known, key = f"UserKnownHostsFile={node.ssh.known_hosts}", str(node.ssh.key)
+    options = ["-F", "none", "-o", known, "-i", key, "-o", "LogLevel=ERROR", *([] if words else ["-t"])]
+    return ["ssh", *options, f"root@{node.address}", *([shlex.join(words)] if words else [])]
 
 
 def _node_pid(options: argparse.Namespace) -> int:
@@ -173,7 +187,17 @@ def _nsenter(pid: int, words: Sequence[str]) -> None:
     os.execvp("nsenter", ["nsenter", "-t", str(pid), "-m", "-u", "-i", "-n", "-p", "-C", "--", *words])
 
 
+def _go_into_vm(options: argparse.Namespace, words: Sequence[str]) -> None:
+    """Become OpenSSH's client, when the node is a virtual machine."""
+    lab = embedded.attach(options.lab)
+    if options.node in lab.vms and options.node in lab.nodes:
+        embedded.join(lab.inventory)
+        command = _ssh_words(lab, options.node, words)
+        os.execvp(command[0], command)
+
+
 def _enter(options: argparse.Namespace) -> None:
+    _go_into_vm(options, [])
     pid, shell = _node_pid(options), os.environ.get("SHELL", "/bin/sh")
     # A root file system need not have the machine's shell; /proc/PID/root is the node's (proc(5)).
     _nsenter(pid, [shell if os.path.lexists(f"/proc/{pid}/root{shell}") else "/bin/sh"])
@@ -183,6 +207,7 @@ def _exec(options: argparse.Namespace) -> None:
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not words:
         raise UsageError("exec: no command; write it after `--`")
+    _go_into_vm(options, words)
     _nsenter(_node_pid(options), words)
 
 
@@ -206,6 +231,10 @@ def _doctor(options: argparse.Namespace) -> int:
     findings = [*examine(), Finding("program nomad", find_program("nomad") is not None, NO_NOMAD, fatal=False)]
     findings.append(Finding("program sudo", find_program("sudo") is not None, NO_SUDO, fatal=False))
     findings.append(Finding("program mmdebstrap", find_program("mmdebstrap") is not None, NO_MMDEBSTRAP, fatal=False))
+    findings += [
+        Finding(f"program {name}", find_program(name) is not None, NO_VM.format(package=package), fatal=False)
+        for name, package in VM_PACKAGES.items()
+    ]
     for name, kind in sorted(IN_LABS.items()):
         lacking = kind.lacking()
         findings.append(Finding(f"overlay {name}", lacking is None, lacking or "", fatal=False))

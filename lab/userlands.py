@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from .embedded import lifecycle, roots
 from .embedded.upgrade import upgrade
+from .embedded.vm import image as vm_image
 
 AddCommand = Callable[[str, object, str], argparse.ArgumentParser]
 
@@ -27,6 +28,9 @@ def add_commands(command: AddCommand) -> None:
         made.set_defaults(do=do)
         if name != "list":
             made.add_argument("release", metavar="RELEASE", help="bookworm, trixie, sid, …")
+            made.add_argument(
+                "--vm", action="store_true", help="the image of virtual machines, with kernel and systemd"
+            )
         if name == "make":
             made.add_argument(
                 "--mirror", metavar="URL", help="Debian's mirror (default: the one of this machine's apt)"
@@ -45,19 +49,25 @@ def _tell(line: str) -> None:
 
 def _make(options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    if options.vm:
+        image = vm_image.make(options.release, _tell, mirror=options.mirror)
+        print(image)
+        print(f"{image.folder}: made in {image.seconds:.0f} s")
+        return
     root = roots.make(options.release, _tell, mirror=options.mirror)
     print(root)
     print(f"{root.tree}: made in {root.seconds:.0f} s")
 
 
 def _list(options: argparse.Namespace) -> None:
-    for root in roots.all_roots():
-        outdated = "" if root.current else " (from another list of packages: make it again)"
-        print(f"{root}{outdated}")
+    found: list[roots.Root | vm_image.Image] = [*roots.all_roots(), *vm_image.all_images()]
+    for made in found:
+        outdated = "" if made.current else " (from another list of packages: make it again)"
+        print(f"{made}{outdated}")
 
 
 def _remove(options: argparse.Namespace) -> None:
-    for folder in roots.remove(options.release):
+    for folder in (vm_image if options.vm else roots).remove(options.release):
         print(f"removed {folder}")
 
 

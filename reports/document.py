@@ -52,6 +52,12 @@ class Cluster(TypedDict, total=False):
     """{node: name and release of its kernel}"""
     systems: dict[str, str]
     """{node: the release of its userland, according to os-release(5)}"""
+    engines: dict[str, str]
+    """{node: storage, control groups and security of its Docker engine, according to itself}"""
+    inits: dict[str, str]
+    """{node: name of its first process}, such as systemd."""
+    cgroups: dict[str, str]
+    """{node: v1 or v2}, the version of control groups that its engine finds."""
     consul: dict[str, str]
     """{node: version of the program there}; nodes on which the program is not found are left out, as for `nomad`."""
     nomad: dict[str, str]

@@ -54,7 +54,7 @@ def _switch_power(node: Node, position: str) -> None:
             cwd=checkout,
             capture_output=True,
             text=True,
-            timeout=POWER_TIMEOUT_S,
+            timeout=POWER_TIMEOUT_S * node.patience,
             check=False,
             encoding="utf-8",
         )

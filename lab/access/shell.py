@@ -125,8 +125,9 @@ class Shell(ABC):
         """Run a command until it ends.
 
         Raises CommandFailed when `check` is set and the exit status is not 0, and HarnessError when the connection
-        was lost or the command took longer than `timeout_s`.
+        was lost or the command took longer than `timeout_s` (times the node's `patience`).
         """
+        timeout_s *= self.node.patience
         line = command_line(command)
         began = time.monotonic()
         channel = self.channel(command)

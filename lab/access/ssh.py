@@ -275,13 +275,13 @@ class SshShell(Shell):
 
     def connect(self, *, timeout_s: float = CONNECT_TIMEOUT_S) -> paramiko.Transport:
         """The first live connection. Raises LabError: unreachable, host key unknown or wrong, key or sudo refused."""
-        transport = self._connection(0, timeout_s).transport
+        transport = self._connection(0, timeout_s * self.node.patience).transport
         if self._sudo and not self._sudo_works:
             self._check_sudo()
         return transport
 
     def _check_sudo(self) -> None:
-        session = self._start("sudo -n true", COMMAND_TIMEOUT_S)
+        session = self._start("sudo -n true", COMMAND_TIMEOUT_S * self.node.patience)
         with contextlib.closing(session):
             status = session.recv_exit_status()
             said = session.recv_stderr(4096).decode(errors="replace").strip().splitlines()
@@ -341,7 +341,8 @@ class SshShell(Shell):
         """
         self.connect(timeout_s=timeout_s)
         line = command_line(command)
-        return self._start(f"exec sudo -n -- sh -c {shlex.quote(line)}" if self._sudo else line, timeout_s)
+        whole = f"exec sudo -n -- sh -c {shlex.quote(line)}" if self._sudo else line
+        return self._start(whole, timeout_s * self.node.patience)
 
     def host_key(self) -> str:
         """The node's host key, base64. Raises LabError as `connect` does."""

@@ -59,8 +59,8 @@ def write_node(
     """
     folder = state / "nodes" / node.name
     etc = folder / "etc"
-    _names(folder, node.name, inventory)
-    (etc / "resolv.conf").write_text(_resolv_conf(inventory, node), encoding="utf-8")
+    write_names(folder, node.name, inventory)
+    (etc / "resolv.conf").write_text(resolv_conf(inventory, node), encoding="utf-8")
     own = "sshd" if credentials is None else "lab-sshd"  # as in lab.embedded.services
     (etc / "flatnet" / f"{own}_config").write_text(f"Port {node.ssh.port or 22}\n{_SSHD}", encoding="utf-8")
     (folder / "authorized_keys").write_text(runner_key + "\n", encoding="utf-8")
@@ -90,7 +90,7 @@ def write_node(
     return make_key(folder / "ssh_host_key", comment=node.name)
 
 
-def _names(folder: Path, name: str, inventory: Inventory) -> None:
+def write_names(folder: Path, name: str, inventory: Inventory) -> None:
     """Make a machine's run directory, with its own names in it and those of the nodes."""
     etc = folder / "etc"
     (folder / "log").mkdir(parents=True)
@@ -102,7 +102,7 @@ def _names(folder: Path, name: str, inventory: Inventory) -> None:
     (etc / "hosts").write_text("\n".join(hosts) + "\n", encoding="utf-8")
 
 
-def _resolv_conf(inventory: Inventory, node: Node) -> str:
+def resolv_conf(inventory: Inventory, node: Node) -> str:
     """The node's own Consul first, then other servers, so that names resolve when one is down.
 
     resolv.conf(5) takes three servers at most.
@@ -132,7 +132,7 @@ def write_bastion(state: Path, inventory: Inventory, manager: IPv4Address, crede
     """Write every file that the bastion of a foreign lab starts with; returns its public SSH host key."""
     folder = state / "nodes" / foreign.BASTION
     etc = folder / "etc"
-    _names(folder, foreign.BASTION, inventory)
+    write_names(folder, foreign.BASTION, inventory)
     (etc / "resolv.conf").write_text("# no server: the bastion asks for no names\n", encoding="utf-8")
     keys = {foreign.JUMPER: f"{credentials.operator}\n{credentials.dockhand}"}
     write_users(etc, THE_MACHINES, [foreign.JUMPER])

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ from lab.programs import search_path
 from . import cgroups, prepare, roots
 from .namespaces import CLONE_NEWNET, setns
 from .plan import LabSpec, run_root
-from .preflight import PROGRAMS, require
+from .preflight import IN_ROOTS, PROGRAMS, VM_PROGRAMS, require
 from .readiness import make_ready
 from .supervisor import STAY
 from .userland import Userland
+from .vm import image as vm_image
 
 START_TIMEOUT_S = 20.0
 Progress = Callable[[str, float], None]
@@ -81,6 +82,8 @@ class RunningLab:
     """{node: its root file system; None: the machine's}"""
     owner: Owner | None = None
     """Set in the process that started the lab."""
+    vms: dict[str, str] = field(default_factory=dict)
+    """{node: QEMU's accelerator} of the nodes that are virtual machines; their pids are QEMU's."""
 
     @property
     def releases(self) -> dict[str, str]:
@@ -98,6 +101,9 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
     require_for(spec)
     os.environ["PATH"] = search_path()
     began = time.monotonic()
+    for release in dict.fromkeys(spec.vms().values()):
+        vm_image.make(release, lambda line: progress(line, time.monotonic() - began))
+    require_for(spec)  # the engine of an image is known now
     lock = _claim(spec)
     owner = None
     try:
@@ -129,7 +135,7 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
 def require_for(spec: LabSpec) -> None:
     """Return when this machine has all that the lab needs; LabError names what it lacks."""
     kind = OVERLAYS[spec.overlay]
-    require([*PROGRAMS, *kind.needs, *(["sudo"] if spec.foreign else [])])
+    require([*PROGRAMS, *kind.needs, *(["sudo"] if spec.foreign else []), *(VM_PROGRAMS if spec.vms() else [])])
     lacking = kind.lacking()
     if lacking is not None:
         raise LabError(lacking)
@@ -143,6 +149,17 @@ def require_for(spec: LabSpec) -> None:
             raise LabError(
                 f"--root {node}={release}: overlay {kind.name} needs {', '.join(lacks)}, which that root file system "
                 f"does not have; leave {node} out"
+            )
+    for node, release in spec.vms().items():
+        image = vm_image.find(release)
+        refused = None if image is None else kind.refuses_engine(image.docker)
+        if refused is not None:
+            raise LabError(f"--machines {node}=vm, of the release {release}: {refused}")
+        lacks = [name for name in kind.needs if name not in IN_ROOTS]
+        if lacks:
+            raise LabError(
+                f"--machines {node}=vm: overlay {kind.name} needs {', '.join(lacks)}, which images of machines do not "
+                "have; choose another overlay"
             )
 
 
@@ -204,6 +221,7 @@ def attach(name: str, *, owner: Owner | None = None) -> RunningLab:
         desks=facts["desks"],
         nodes=facts["nodes"],
         roots=facts.get("roots", {}),  # a lab of an earlier version has none
+        vms=facts.get("vms", {}),
         owner=owner,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
@@ -32,6 +32,13 @@ MOVE_NOMAD = "sed -i 's#{old}#{new}#g' /run/flatnet/nomad.json /etc/flatnet/serv
 )
 """Has a node's Nomad use another socket of Docker."""
 MOST_NODES = 20
+VM, NAMESPACES = "vm", "namespaces"
+"""Kinds of nodes, as `--machines` names them."""
+VM_RELEASE = "bookworm"
+"""The release of a virtual machine for which `--root` names none."""
+PATIENCE = 6.0
+"""By this factor an emulated node is given more time. One was up in 42 s, of which a node in namespaces takes 2; three
+on two cores that other work shared took 30 s to start a container at worst (see fixtures/resilience/pace.py)."""
 CONSUL_SERVERS = 3
 NOMAD_SERVERS = 3
 
@@ -57,6 +64,8 @@ class LabSpec:
     """It looks like somebody else's cluster (lab.embedded.foreign)."""
     root: str = ""
     """Where the nodes have their programs: `trixie`, or `u1=trixie,u2=bookworm`; those not named: the machine."""
+    machines: str = ""
+    """Which nodes are virtual machines: `vm`, or `u3=vm`; the others are namespaces."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):
@@ -75,6 +84,8 @@ class LabSpec:
         for kind, network in (("underlay", self.underlay), ("overlay range", self.range)):
             if self.foreign and network.overlaps(foreign.MANAGEMENT):
                 raise UsageError(f"{kind} {network} overlaps {foreign.MANAGEMENT}, a foreign lab's management network")
+        if self.foreign and self.machines:
+            raise UsageError("--foreign and --machines exclude each other; leave one of them out")
         self.roots()
 
     @property
@@ -87,8 +98,21 @@ class LabSpec:
         return tuple(f"u{index}" for index in range(1, self.nodes + 1))
 
     def roots(self) -> dict[str, str]:
-        """{node: release} of the nodes that have a root file system of their own. Raises UsageError."""
-        return chosen_roots(self.root, self.node_names())
+        """{node: release} of the nodes in namespaces that have a root file system of their own. Raises UsageError."""
+        machines = self.vms()
+        return {name: release for name, release in self._releases().items() if name not in machines}
+
+    def vms(self) -> dict[str, str]:
+        """{node: release} of the nodes that are virtual machines. Raises UsageError."""
+        releases = self._releases()
+        return {name: releases.get(name, VM_RELEASE) for name in chosen_machines(self.machines, self.node_names())}
+
+    def _releases(self) -> dict[str, str]:
+        chosen = chosen_by_node("--root", self.root, self.node_names(), "RELEASE", "u1=trixie,u2=bookworm")
+        for release in chosen.values():
+            if not RELEASE_NAME.fullmatch(release):
+                raise UsageError(f"--root {self.root}: {release!r} is not a name of a Debian release, such as trixie")
+        return {node: release for node, release in chosen.items() if release != MACHINE}
 
     def address(self, index: int) -> IPv4Address:
         """Underlay address of node `index` (0-based): u1 is .3."""
@@ -105,35 +129,47 @@ class LabSpec:
         return {"a": first, "b": second}
 
 
-def chosen_roots(text: str, nodes: Sequence[str]) -> dict[str, str]:
-    """{node: release} of an option such as `trixie` or `u1=trixie,u2=bookworm`; nodes with the machine's are left out.
+def chosen_machines(text: str, nodes: Sequence[str]) -> list[str]:
+    """The nodes that `--machines` makes virtual machines: `vm` all of them, `u1=vm,u3=vm` those. Raises UsageError."""
+    chosen = chosen_by_node("--machines", text, nodes, VM, "u3=vm")
+    for kind in chosen.values():
+        if kind not in (VM, NAMESPACES):
+            raise UsageError(f"--machines {text}: {kind!r} is not a kind of node; there are: {VM}, {NAMESPACES}")
+    return [node for node, kind in chosen.items() if kind == VM]
 
-    Raises UsageError: not such a text, an unknown node, or a node that is named twice.
+
+def chosen_by_node(option: str, text: str, nodes: Sequence[str], word: str, example: str) -> dict[str, str]:
+    """{node: what is chosen for it} of an option such as `trixie` (for all nodes) or `u1=trixie,u2=bookworm`.
+
+    `word` stands for a choice in a message, `example` shows one. Raises UsageError: not such a text, an unknown node,
+    or a node that is named twice.
     """
-    words = [word.strip() for word in text.split(",")] if text.strip() else []
+    words = [part.strip() for part in text.split(",")] if text.strip() else []
     if len(words) == 1 and "=" not in text:
-        chosen = dict.fromkeys(nodes, words[0])
-    else:
-        chosen = {}
-        for word in words:
-            node, equals, release = (part.strip() for part in word.partition("="))
-            if not equals or not release:
-                raise UsageError(
-                    f"--root {text}: {word!r} is not NODE=RELEASE; write one such as u1=trixie,u2=bookworm"
-                )
-            if node not in nodes:
-                raise UsageError(f"--root {text}: no node {node!r}; there are: {', '.join(nodes)}")
-            if node in chosen:
-                raise UsageError(f"--root {text}: node {node!r} is named twice; leave one out")
-            chosen[node] = release
-    for release in chosen.values():
-        if not RELEASE_NAME.fullmatch(release):
-            raise UsageError(f"--root {text}: {release!r} is not a name of a Debian release, such as trixie")
-    return {node: release for node, release in chosen.items() if release != MACHINE}
+        return dict.fromkeys(nodes, words[0])
+    chosen: dict[str, str] = {}
+    for part in words:
+        node, equals, choice = (piece.strip() for piece in part.partition("="))
+        if not equals or not choice:
+            raise UsageError(f"{option} {text}: {part!r} is not NODE={word}; write one such as {example}")
+        if node not in nodes:
+            raise UsageError(f"{option} {text}: no node {node!r}; there are: {', '.join(nodes)}")
+        if node in chosen:
+            raise UsageError(f"{option} {text}: node {node!r} is named twice; leave one out")
+        chosen[node] = choice
+    return chosen
 
 
-def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: int | None = None) -> Inventory:
+def inventory(
+    spec: LabSpec,
+    *,
+    manager_pid: int | None = None,
+    supervisor_pid: int | None = None,
+    emulated: Collection[str] | None = None,
+) -> Inventory:
     """The inventory that the lab of `spec` emits; without pids, the planned one.
+
+    `emulated`: the virtual machines that run without KVM; None: all of them.
 
     Nomad is in it where it is wanted and the machine has one (`python -m lab fetch nomad`).
     """
@@ -151,6 +187,8 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
             "nomad_by_proxy": MOVE_NOMAD.format(old=ENGINE_SOCKET, new=PROXY_SOCKET),
         }
         commands = commands.model_copy(update=ways)
+    machines = spec.vms()
+    slow = machines if emulated is None else emulated
     nodes = tuple(
         Node(
             name=name,
@@ -159,7 +197,8 @@ def inventory(spec: LabSpec, *, manager_pid: int | None = None, supervisor_pid: 
             docker=ENGINE_SOCKET,
             consul_server=index < CONSUL_SERVERS,
             nomad_server=nomad is not None and index < NOMAD_SERVERS,
-            commands=commands,
+            commands=Commands() if name in machines else commands,  # a machine's units have their usual names
+            patience=PATIENCE if name in slow else 1.0,
             power=Power(
                 off=(sys.executable, "-m", "lab", "power-off", name, "--lab", spec.name),
                 on=(sys.executable, "-m", "lab", "power-on", name, "--lab", spec.name),

@@ -14,7 +14,9 @@ TABLE = Path(__file__).with_name("programs.txt")
 """Programs, what needs them and the packages that bring them; `./run` installs by the same table."""
 OVERLAYS = ("wireguard",)
 """Needs of the table that are names of overlays: only a lab with that overlay needs the program."""
-NEEDS = ("lab", "more", "here", "node", *OVERLAYS)
+NOT_OF_NODES = ("here", "vm", *OVERLAYS)
+"""Needs of programs that a node's own root file system does not have."""
+NEEDS = ("lab", "more", "here", "node", "vm", *OVERLAYS)
 """What a row of the table can say of the need; the table says what each means."""
 
 
@@ -41,7 +43,7 @@ def needed_programs(table: str) -> dict[str, str]:
 
 def node_programs(table: str) -> dict[str, list[str]]:
     """{program: packages that may bring it} of what a node's own root file system has. Raises ValueError likewise."""
-    return {program: packages for program, need, packages in table_rows(table) if need not in ("here", *OVERLAYS)}
+    return {program: packages for program, need, packages in table_rows(table) if need not in NOT_OF_NODES}
 
 
 def packages_of(table: str) -> dict[str, str]:
@@ -49,6 +51,12 @@ def packages_of(table: str) -> dict[str, str]:
     return {program: " or ".join(packages) for program, _, packages in table_rows(table)}
 
 
+_ROWS = table_rows(TABLE.read_text(encoding="utf-8"))
+VM_PACKAGES = {program: " or ".join(packages) for program, need, packages in _ROWS if need == "vm"}
+VM_PROGRAMS = tuple(VM_PACKAGES)
+"""Programs without which no node is a virtual machine (`--machines`)."""
+IN_ROOTS = frozenset(node_programs(TABLE.read_text(encoding="utf-8")))
+"""Programs that every root file system has, and every image of machines."""
 PROGRAMS = {**needed_programs(TABLE.read_text(encoding="utf-8")), "consul": "consul (see ./run)"}
 """Program → the Debian packages that bring it."""
 
@@ -59,6 +67,9 @@ NO_SUDO = "labs with `--foreign` need it; install sudo"
 
 NO_MMDEBSTRAP = "no root file system can be made for nodes (`--root`); install mmdebstrap"
 """The message on a machine without mmdebstrap."""
+
+NO_VM = "no node can be a virtual machine (`--machines`); install {package}"
+"""The message on a machine that lacks a program of VM_PACKAGES."""
 
 ALL_CAPABILITIES = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable \
 net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace \

@@ -17,6 +17,10 @@ from . import faces, files, foreign, plan, roots
 from .keys import make_key
 from .plan import LabSpec
 from .userland import Userland, borrowed
+from .vm import files as vm_files
+from .vm import image as vm_image
+from .vm import kvm
+from .vm.qemu import EMULATED, plan_vm
 
 if TYPE_CHECKING:
     from .credentials import Credentials
@@ -50,16 +54,22 @@ def _write(spec: LabSpec) -> None:
     runner_key = make_key(spec.state / "keys" / "runner", comment="flatnet-runner")
     known = []
     trees = {name: roots.find(release).tree for name, release in spec.roots().items()}
-    for node in inventory.nodes:
-        userland = Userland(trees.get(node.name))
-        host_key = files.write_node(spec.state, inventory, node, runner_key, credentials, userland)
-        known.append(f"{node.address} {host_key}")
-        if node.ssh.port is not None:
-            known.append(f"[{node.address}]:{node.ssh.port} {host_key}")
+    images = {name: vm_image.need(release) for name, release in spec.vms().items()}
     machines = [
         _machine(node.name, {"eth0": (LAN, f"{node.address}/{spec.underlay.prefixlen}")}, SYSCTLS, trees.get(node.name))
         for node in inventory.nodes
     ]
+    for node, entry in zip(inventory.nodes, machines, strict=True):
+        if node.name in images:
+            folder = images[node.name].folder
+            entry["vm"] = plan_vm(folder, kvm.accelerator(folder))
+            host_key = vm_files.write_vm(spec.state, inventory, node, runner_key, entry["cables"])
+        else:
+            userland = Userland(trees.get(node.name))
+            host_key = files.write_node(spec.state, inventory, node, runner_key, credentials, userland)
+        known.append(f"{node.address} {host_key}")
+        if node.ssh.port is not None:
+            known.append(f"[{node.address}]:{node.ssh.port} {host_key}")
     places = [_place("manager", LAN, str(spec.manager))]
     if credentials is not None:
         known.append(_bastion(spec, inventory, credentials, machines))
@@ -99,6 +109,7 @@ def _machine(
         "sysctls": dict(sysctls),
         "root": None if tree is None else str(tree),
         "borrowed": borrowed(),
+        "vm": None,
     }
 
 
@@ -130,7 +141,12 @@ def _plain(spec: LabSpec) -> dict[str, Any]:
 
 def write_inventories(spec: LabSpec, facts: Mapping[str, Any]) -> None:
     """Write the lab's own inventory, and the cluster files of a foreign lab's faces, with the pids of `facts`."""
-    own = plan.inventory(spec, manager_pid=facts["manager"], supervisor_pid=facts["supervisor"])
+    own = plan.inventory(
+        spec,
+        manager_pid=facts["manager"],
+        supervisor_pid=facts["supervisor"],
+        emulated=[name for name, accelerator in facts["vms"].items() if accelerator == EMULATED],
+    )
     (spec.state / "inventory.yaml").write_text(dump(own), encoding="utf-8")
     if spec.foreign:
         namespaces = {name: Path(f"/proc/{pid}/ns/net") for name, pid in facts["desks"].items()}

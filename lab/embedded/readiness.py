@@ -96,8 +96,9 @@ def await_recovery(inventory: Inventory) -> None:
     try:
         if inventory.consul is not None:
             for node in cluster.nodes.values():
-                client = consul_api.connect(node, inventory.consul, timeout_s=2)
-                wait_for(f"Consul on {node.name}", partial(_consul_unready, inventory, client))
+                client = consul_api.connect(node, inventory.consul, timeout_s=2 * node.node.patience)
+                until_s = READY_TIMEOUT_S * inventory.patience
+                wait_for(f"Consul on {node.name}", partial(_consul_unready, inventory, client), timeout_s=until_s)
         if inventory.nomad is not None:
             _nomad_ready(cluster)
     finally:
@@ -127,7 +128,7 @@ def _ssh_ready(node: NodeAccess) -> None:
             return str(error)
         return None
 
-    wait_for(f"node {node.name}: sshd", why_not)
+    wait_for(f"node {node.name}: sshd", why_not, timeout_s=READY_TIMEOUT_S * node.node.patience)
 
 
 def _sshd_ready(machine: str, address: IPv4Address) -> None:
@@ -167,14 +168,14 @@ def _consul_ready(cluster: ClusterAccess, stop: threading.Event, foreign: Path |
     if foreign is not None:
         make_consul_tokens(inventory, foreign, stop.is_set)
     server = next(node for node in cluster.nodes.values() if node.node.consul_server)
-    client = consul_api.connect(server, inventory.consul, timeout_s=2)
+    client = consul_api.connect(server, inventory.consul, timeout_s=2 * server.node.patience)
 
     def why_not() -> str | None:
         if stop.is_set():
             raise LabError("Consul: given up, another part of the lab failed")
         return _consul_unready(inventory, client)
 
-    wait_for(f"Consul on {server.name}", why_not)
+    wait_for(f"Consul on {server.name}", why_not, timeout_s=READY_TIMEOUT_S * inventory.patience)
 
 
 def _consul_unready(inventory: Inventory, client: consul_api.ConsulClient) -> str | None:
@@ -199,4 +200,5 @@ def _nomad_ready(cluster: ClusterAccess) -> None:
     settings = inventory.nomad
     assert settings is not None
     server = next(node for node in cluster.nodes.values() if node.node.nomad_server)
-    wait_for("Nomad", partial(nomad.unready, inventory, nomad.connect(server, settings, timeout_s=2)))
+    why_not = partial(nomad.unready, inventory, nomad.connect(server, settings, timeout_s=2 * inventory.patience))
+    wait_for("Nomad", why_not, timeout_s=READY_TIMEOUT_S * inventory.patience)

@@ -6,16 +6,14 @@ that name when it is complete, so one that was half made is never used. Nodes ha
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +21,7 @@ from pathlib import Path
 from lab.errors import LabError, UsageError
 from lab.programs import cache, find_program
 
-from . import debian
+from . import cached, debian
 from .debian import RELEASE_NAME, NoDebian
 from .preflight import TABLE, node_programs
 from .userland import Userland
@@ -39,8 +37,6 @@ TOLD = ("docker.io", "containerd", "runc", "iptables", "nftables", "iproute2", "
 """Packages whose versions are told."""
 FACTS = "root.json"
 """What a root is made of; a lab that uses the root holds a shared lock on this file (flock(2))."""
-MARK = "_"
-"""Stands in the name of a folder that is being made or removed, and never in the name of a release."""
 _OF_THE_MACHINE = ("etc/hostname", "etc/resolv.conf", "etc/machine-id", "etc/ssh/ssh_host_*")
 """mmdebstrap copies the first two from this machine; the others have to differ between nodes."""
 Tell = Callable[[str], None]
@@ -115,14 +111,12 @@ def all_roots() -> list[Root]:
 
     Raises LabError when the facts of one cannot be read.
     """
-    entries = sorted(place().iterdir()) if place().is_dir() else []
-    roots = [_read(entry) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-    return sorted(roots, key=lambda root: (root.release, root.current, root.made))
+    return sorted(map(_read, cached.complete(place())), key=lambda root: (root.release, root.current, root.made))
 
 
 def find(release: str) -> Root:
     """The current root of a release. Raises LabError when there is none, and UsageError: not a release's name."""
-    _require_name(release)
+    require_name(release)
     of_release = [root for root in all_roots() if root.release == release]
     if of_release and of_release[-1].current:
         return of_release[-1]
@@ -141,74 +135,83 @@ def make(release: str, tell: Tell, *, mirror: str | None = None) -> Root:
     `mirror`: Debian's, instead of the one of this machine's apt. `tell` is given a line for each step. Raises LabError
     (NoDebian when the release cannot be had) and KeyboardInterrupt; nothing but a log stays then.
     """
-    _require_name(release)
-    _require_makers()
-    with _locked(release):
-        _remove_drafts(release)
+    require_name(release)
+    require_makers()
+    with cached.locked(place(), release, f"root file system {release}"):
+        cached.remove_drafts(place(), release)
         there = [root for root in all_roots() if root.release == release and root.current]
         if there:
             return there[0]
-        draft = place() / f".{release}{MARK}{os.getpid()}"
-        draft.mkdir()
-        try:
-            _fill(draft, release, tell, {"Debian": mirror} if mirror is not None else debian.mirrors())
+        with cached.draft(place(), release) as draft:
+            _fill(draft, release, tell, mirror)
             final = place() / _name(release)
             draft.rename(final)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
         for root in all_roots():
-            if root.release == release and not root.current and not _discard(root):
+            if root.release == release and not root.current and not cached.discard(root.folder, release, FACTS):
                 tell(f"{root.folder}: a lab uses it; `python -m lab root remove {release}` removes it later")
     return _read(final)
 
 
 def remove(release: str) -> list[Path]:
     """Remove every root of a release; their folders. Raises LabError when there is none, or a lab uses one."""
-    _require_name(release)
+    require_name(release)
     if os.geteuid() != 0:
         raise LabError("root file systems belong to root; do this as root")
     roots = [root for root in all_roots() if root.release == release]
     if not roots:
         there = ", ".join(dict.fromkeys(root.release for root in all_roots())) or "none"
         raise LabError(f"root file system {release}: is not made (made: {there})")
-    with _locked(release):
-        _remove_drafts(release)
+    with cached.locked(place(), release, f"root file system {release}"):
+        cached.remove_drafts(place(), release)
         for root in roots:
-            if not _discard(root):
+            if not cached.discard(root.folder, release, FACTS):
                 raise LabError(f"root file system {release}: a lab uses it; end that first (`python -m lab list`)")
     return [root.folder for root in roots]
 
 
-def _fill(draft: Path, release: str, tell: Tell, mirrors: Mapping[str, str]) -> None:
+def _fill(draft: Path, release: str, tell: Tell, mirror: str | None) -> None:
     began = time.monotonic()
-    scratch, tree = draft / "scratch", draft / "tree"
+    tree = draft / "tree"
+    wanted = wanted_packages(TABLE.read_text(encoding="utf-8"))
+    installed = unpack(tree, release, wanted, tell, mirror=mirror, log=place())
+    facts = {
+        "release": release,
+        "wanted": list(wanted),
+        "versions": {name: installed[name] for name in TOLD if name in installed},
+        "packages": len(installed),
+        "mib": cached.size(tree) // 2**20,
+        "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    (draft / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+
+def unpack(
+    tree: Path, release: str, packages: Sequence[str], tell: Tell, *, mirror: str | None, log: Path
+) -> dict[str, str]:
+    """Make a root file system with these packages in the folder `tree`; {package: version} of all that it has.
+
+    It has every program that a node needs, and nothing of this machine. What mmdebstrap prints goes into a file of the
+    folder `log`. Raises NoDebian.
+    """
+    scratch = tree.with_name("scratch")
     scratch.mkdir()
+    mirrors = {"Debian": mirror} if mirror is not None else debian.mirrors()
     sources, settings = debian.sources(release, mirrors), debian.fetch_settings()
     for source in sources:
         until = debian.expired(source, scratch, datetime.now(UTC))
         if until is not None:
             tell(f"{source.suite}: the mirror's index was valid until {until:%Y-%m-%d %H:%M} UTC; it is used as it is")
             settings += 'Acquire::Check-Valid-Until "false";\n'
-    table = TABLE.read_text(encoding="utf-8")
-    wanted = debian.Wanted(release, sources, wanted_packages(table), settings, LEAVE_OUT)
+    wanted = debian.Wanted(release, sources, packages, settings, LEAVE_OUT)
     tell(f"{release}: mmdebstrap, from {sources[0].address}")
-    debian.unpack(wanted, tree, scratch=scratch, log=place() / f"{release}.log")
-    require_complete(release, Userland(tree), node_programs(table))
+    debian.unpack(wanted, tree, scratch=scratch, log=log / f"{release}.log")
+    require_complete(release, Userland(tree), node_programs(TABLE.read_text(encoding="utf-8")))
     for pattern in _OF_THE_MACHINE:
         for path in tree.glob(pattern):
             path.unlink()
     shutil.rmtree(scratch)
-    installed = debian.installed(tree)
-    facts = {
-        "release": release,
-        "wanted": list(wanted.packages),
-        "versions": {name: installed[name] for name in TOLD if name in installed},
-        "packages": len(installed),
-        "mib": _size(tree) // 2**20,
-        "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "seconds": round(time.monotonic() - began, 1),
-    }
-    (draft / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    return debian.installed(tree)
 
 
 def require_complete(release: str, userland: Userland, programs: Mapping[str, list[str]]) -> None:
@@ -225,53 +228,18 @@ def require_complete(release: str, userland: Userland, programs: Mapping[str, li
         )
 
 
-def _require_name(release: str) -> None:
+def require_name(release: str) -> None:
+    """Return when it can be the name of a release. Raises UsageError."""
     if not RELEASE_NAME.fullmatch(release) or release == MACHINE:
         raise UsageError(f"release {release!r}: not a name of a Debian release, such as trixie")
 
 
-def _require_makers() -> None:
+def require_makers() -> None:
+    """Return when this process can make a root file system. Raises LabError."""
     if os.geteuid() != 0:
         raise LabError("only root can make a root file system; do this as root")
     if find_program("mmdebstrap") is None:
         raise LabError("root file systems are made by mmdebstrap, and there is none; install mmdebstrap")
-
-
-@contextlib.contextmanager
-def _locked(release: str) -> Iterator[None]:
-    """Keep others from making or removing roots of the release. Raises LabError when somebody does."""
-    place().mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(place() / f".{release}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LabError(f"root file system {release}: another command makes or removes it; wait for that") from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove_drafts(release: str) -> None:
-    """Remove what a command that was killed left half made or half removed. The caller holds the release's lock."""
-    for draft in place().glob(f".{release}{MARK}*"):
-        shutil.rmtree(draft)
-
-
-def _discard(root: Root) -> bool:
-    """Remove a root unless a lab uses it; return whether it is gone. It is renamed first: nobody finds a part of it."""
-    descriptor = os.open(root.folder / FACTS, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        condemned = root.folder.with_name(f".{root.release}{MARK}{os.getpid()}-removed")
-        root.folder.rename(condemned)
-        shutil.rmtree(condemned)
-        return True
-    finally:
-        os.close(descriptor)
 
 
 def _name(release: str) -> str:
@@ -291,13 +259,3 @@ def _read(folder: Path) -> Root:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabError(f"{folder / FACTS}: {type(error).__name__}: {error}; remove the folder {folder}") from None
     return Root(folder=folder, **{**facts, "wanted": tuple(facts["wanted"])})
-
-
-def _size(tree: Path) -> int:
-    """The space that the files of a tree take, bytes; a file with several names counts once."""
-    seen: dict[int, int] = {}
-    for folder, _, names in os.walk(tree):
-        for name in names:
-            facts = os.lstat(os.path.join(folder, name))
-            seen[facts.st_ino] = facts.st_blocks * 512
-    return sum(seen.values())

@@ -42,6 +42,7 @@ from .namespaces import (
     unshare,
 )
 from .node import become_node
+from .vm.qemu import become_vm, tap_commands
 
 IP_TIMEOUT_S = 20.0
 STAY = b"stay"
@@ -106,7 +107,7 @@ class Supervisor:
         self.places: dict[str, int] = {}
         self.finished = False
         self.held: dict[Path, int] = {}
-        """{root file system: an open file whose lock keeps others from removing it (lab.embedded.roots)}"""
+        """{file of facts: its descriptor, whose lock keeps others from removing the folder (lab.embedded.cached)}"""
 
     def run(self) -> int:
         unshare(CLONE_NEWNS)  # mounts from here on end with this process, not with the launcher
@@ -166,13 +167,18 @@ class Supervisor:
         for name in names:
             entry = self._entry(name)
             if entry["root"] is not None:
-                self._hold_root(Path(entry["root"]))
+                self._hold(Path(entry["root"]).parent / "root.json")
+            if entry.get("vm") is not None:
+                self._hold(Path(entry["vm"]["image"]) / "image.json")
             started.append((name, entry, *self._fork_node(entry)))
         for name, entry, pids, go in started:
             self.nodes[name] = pids
             try:
                 for cable in entry["cables"]:
-                    self._plug(name, pids["outer"], cable["bridge"], cable["interface"], cable["mac"])
+                    if entry.get("vm") is not None:
+                        _ip(tap_commands(name, cable["bridge"]))
+                    else:
+                        self._plug(name, pids["outer"], cable["bridge"], cable["interface"], cable["mac"])
                 os.write(go, b"go")
             except (IpFailed, OSError):
                 self._end_node(name)
@@ -180,13 +186,13 @@ class Supervisor:
             finally:
                 os.close(go)
 
-    def _hold_root(self, tree: Path) -> None:
-        """Keep a root file system from being removed while this lab lives. Raises OSError."""
-        if tree in self.held:
+    def _hold(self, facts: Path) -> None:
+        """Keep a root file system or an image from being removed while this lab lives. Raises OSError."""
+        if facts in self.held:
             return
-        descriptor = os.open(tree.parent / "root.json", os.O_RDONLY)
+        descriptor = os.open(facts, os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        self.held[tree] = descriptor
+        self.held[facts] = descriptor
 
     def _end_node(self, name: str) -> None:
         """Kill a node, and return when the kernel has ended the whole of it."""
@@ -207,7 +213,10 @@ class Supervisor:
         return found
 
     def _fork_node(self, entry: Mapping[str, Any]) -> tuple[dict[str, int], int]:
-        """Fork a node that waits for its cable; its pids here and outside, and the go pipe."""
+        """Fork a node that waits for its cable; its pids here and outside, and the go pipe.
+
+        A node is either a PID namespace whose first process is an init, or the QEMU of a machine at the switch.
+        """
         inner_out, inner_in = os.pipe()
         outer_out, outer_in = os.pipe()
         wait, go = os.pipe()
@@ -217,7 +226,8 @@ class Supervisor:
                 _reset_signals()
                 os.close(go)
                 cgroups.join(self.plan["name"], entry["name"], self.trees)
-                unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWPID)
+                if entry.get("vm") is None:
+                    unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWPID)
                 inner = os.fork()
                 if inner:
                     os.write(inner_in, b"%d\n" % inner)
@@ -225,7 +235,10 @@ class Supervisor:
                 os.write(outer_in, b"%d\n" % outer_pid())
                 os.close(outer_in)
                 os.close(inner_in)
-                become_node(entry, self.state / "nodes" / entry["name"], self.trees, wait)
+                folder = self.state / "nodes" / entry["name"]
+                if entry.get("vm") is not None:
+                    become_vm(entry, folder, wait)
+                become_node(entry, folder, self.trees, wait)
             except BaseException:  # noqa: BLE001 (likewise)
                 (self.state / "error").write_text(f"node {entry['name']}: {traceback.format_exc()}", encoding="utf-8")
             finally:
@@ -274,6 +287,7 @@ class Supervisor:
             "manager": self.places["manager"],
             "desks": {name: pid for name, pid in self.places.items() if name != "manager"},
             "nodes": {name: pids["outer"] for name, pids in self.nodes.items()},
+            "vms": {entry["name"]: entry["vm"]["accelerator"] for entry in self.plan["nodes"] if entry.get("vm")},
             "roots": {entry["name"]: entry["root"] for entry in self.plan["nodes"]},
         }
         draft = self.state / "state.json.draft"

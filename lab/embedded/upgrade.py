@@ -38,6 +38,8 @@ def upgrade(lab: lifecycle.RunningLab, name: str, release: str, progress: Progre
     if name not in (node.name for node in lab.inventory.nodes):
         named = ", ".join(node.name for node in lab.inventory.nodes)
         raise UsageError(f"lab {lab.name!r} has no node {name!r}; it has: {named}")
+    if name in lab.vms:
+        raise UsageError(f"upgrade {name}: it is a virtual machine, which keeps its release; make a lab with another")
     if name not in lab.nodes:
         raise LabError(f"node {name} is off; start it with `python -m lab power-on {name} --lab {lab.name}`")
     root = None if release == roots.MACHINE else roots.find(release)
@@ -81,7 +83,7 @@ def power_on(lab: lifecycle.RunningLab, name: str) -> None:
 
     The calling thread joins the lab's manager namespace. Raises LabError.
     """
-    if name in lab.roots and name not in lab.nodes:  # an upgrade that was killed wrote those of another root
+    if name in lab.roots and name not in {*lab.nodes, *lab.vms}:  # a killed upgrade wrote those of another root
         tree = lab.roots[name]
         _write_services(lab, name, None if tree is None else Path(tree))
     lifecycle.request(lab.name, op="power-on", node=name)

@@ -132,6 +132,8 @@ class Node(_Strict):
     interface: str = "eth0"
     commands: Commands = Commands()
     power: Power | None = None
+    patience: float = Field(default=1.0, ge=1.0)
+    """By this factor it is given more time than a machine of its own: an emulated one is slow, and not wrong."""
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -286,6 +288,11 @@ class Inventory(_Strict):
             if node.name == name:
                 return node
         raise KeyError(f"no node {name!r}; nodes: {', '.join(node.name for node in self.nodes)}")
+
+    @property
+    def patience(self) -> float:
+        """The factor of the slowest node."""
+        return max(node.patience for node in self.nodes)
 
     @property
     def default_subnet(self) -> str:

@@ -155,6 +155,18 @@ def _tested(report: Report) -> str:
     return f'<section><h2>What was tested</h2><table class="facts">{rows}</table></section>'
 
 
+KINDS = {
+    "engines": "settings of engines",
+    "kernels": "kernel",
+    "systems": "root",
+    "inits": "init",
+    "cgroups": "control groups",
+    "consul": "Consul",
+    "nomad": "Nomad",
+}
+"""{key of the verdict's `cluster`: its name on the page} of what is told by node."""
+
+
 def facts(report: Report) -> dict[str, str]:
     """What was tested, with what, and how: {name: text}, without what is unknown."""
     data, found = report.document, {}
@@ -164,7 +176,7 @@ def facts(report: Report) -> dict[str, str]:
     found["overlay"] = str(cluster.get("overlay", ""))
     found["nodes"] = ", ".join(f"{name} {address}" for name, address in cluster.get("nodes", {}).items())
     found["engines"] = _by_value(cluster.get("versions", {}))
-    for key, name in (("kernels", "kernel"), ("systems", "root"), ("consul", "Consul"), ("nomad", "Nomad")):
+    for key, name in KINDS.items():
         found[name] = _by_value(cluster.get(key, {}))
     found["options"] = " ".join(report.options)
     found["seed"] = re.sub(r"\D", "", seed(data))

@@ -39,12 +39,12 @@ class Running:
         """Name of the lab that it makes."""
         return f"run-{self.process.pid}"
 
-    def wait_begun(self) -> None:
+    def wait_begun(self, *, within_s: float = COMMAND_TIMEOUT_S) -> None:
         """Wait until a test has passed, and others are running (`-v`)."""
         text = traces.wait_until(
             self.log.read_text,
             lambda seen: "PASSED" in seen or self.process.poll() is not None,
-            within_s=COMMAND_TIMEOUT_S,
+            within_s=within_s,
         )
         assert "PASSED" in text and self.process.poll() is None, text
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 
-from fixtures.cluster.versions import COMMAND, read
+import pytest
+
+from fixtures.cluster.versions import COMMAND, engine_settings, read
 
 SHOWN = "kernels Linux 6.1.0-28-amd64\nsystems Debian GNU/Linux 12 (bookworm)\nconsul Consul v1.8.7+dfsg1\n"
 
@@ -24,4 +26,26 @@ def test_what_is_not_there_is_left_out() -> None:
 
 def test_the_command_works_in_any_shell() -> None:
     shown = subprocess.run(["sh", "-c", COMMAND], capture_output=True, text=True, check=False)
-    assert read({"here": shown.stdout})["kernels"]["here"].startswith("Linux ")
+    found = read({"here": shown.stdout})
+    assert found["kernels"]["here"].startswith("Linux ") and found["inits"]["here"]
+    assert found["cgroups"]["here"] in ("v1", "v2")
+
+
+@pytest.mark.parametrize(
+    ("info", "told"),
+    [
+        (
+            {
+                "Driver": "overlay2",
+                "CgroupDriver": "systemd",
+                "CgroupVersion": "2",
+                "SecurityOptions": ["name=seccomp,profile=default", "name=apparmor"],
+            },
+            "storage overlay2, control groups by systemd v2, security apparmor seccomp",
+        ),
+        ({"Driver": "vfs", "CgroupDriver": "cgroupfs"}, "storage vfs, control groups by cgroupfs"),
+        ({"SecurityOptions": None}, "says nothing of its settings"),
+    ],
+)
+def test_an_engine_tells_its_settings(info: dict[str, object], told: str) -> None:
+    assert engine_settings(info) == told

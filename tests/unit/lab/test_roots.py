@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.embedded import cached as cache_folders
 from lab.embedded import roots
 from lab.embedded.debian import NoDebian
 from lab.embedded.plan import LabSpec
@@ -172,7 +173,10 @@ def test_what_cannot_be_a_release_is_wrong_use(release: str) -> None:
 def test_two_commands_do_not_make_the_same_root(cached: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     cached("trixie")
-    with roots._locked("trixie"), pytest.raises(LabError, match="another command makes or removes it; wait for that"):
+    with (
+        cache_folders.locked(roots.place(), "trixie", "root"),
+        pytest.raises(LabError, match="another command makes or removes it; wait for that"),
+    ):
         roots.remove("trixie")
 
 

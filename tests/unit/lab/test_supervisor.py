@@ -36,6 +36,8 @@ class Ip:
         for words in map(str.split, commands):
             if words[:2] == ["link", "delete"]:
                 self.ports.remove(words[2])
+            elif words[:2] == ["tuntap", "add"]:
+                self.ports.add(words[3])
             elif words[:2] == ["link", "add"]:
                 self.ports.add(words[2])
                 self.macs.append(words[words.index("address") + 1])
@@ -125,6 +127,21 @@ def test_a_node_that_was_off_has_the_same_mac(lab: Lab, ip: Ip) -> None:
     request(lab, "power-off")
     request(lab, "power-on")
     assert ip.macs == ["02:f1:c0:a8:38:03"] * 2
+
+
+def test_a_virtual_machine_is_plugged_in_by_a_tap_and_keeps_its_image(lab: Lab, ip: Ip, tmp_path: Path) -> None:
+    request(lab, "power-off")
+    image = tmp_path / "bookworm-00000000"
+    image.mkdir()
+    (image / "image.json").touch()
+    lab._entry("u1")["vm"] = {"image": str(image), "accelerator": "tcg"}
+    assert request(lab, "power-on")["ok"] and PORT in ip.ports and len(ip.macs) == 1, "no second veth"
+    with (image / "image.json").open() as facts, pytest.raises(BlockingIOError):
+        fcntl.flock(facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert json.loads((lab.state / "state.json").read_text())["vms"] == {"u1": "tcg"}
+    assert request(lab, "power-off") == {"ok": True} and PORT not in ip.ports
+    for descriptor in lab.held.values():
+        os.close(descriptor)
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "7", '{"op": "power-on", "node": "u9"}', '{"op": "dance"}', "\x00"])

@@ -19,3 +19,8 @@ from fixtures.resilience.pace import MOST, UNHURRIED_S, stretch
 )
 def test_a_bound_is_stretched_as_the_engine_is_slow(took_s: float, factor: float) -> None:
     assert stretch(took_s) == factor
+
+
+def test_a_bound_is_stretched_at_least_as_the_inventory_declares() -> None:
+    assert stretch(0.0, 6.0) == 6.0
+    assert stretch(UNHURRIED_S * 8, 6.0) == 8.0

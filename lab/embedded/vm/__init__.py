@@ -1,0 +1,1 @@
+"""Nodes as virtual machines: their disk images, their files, and QEMU."""
