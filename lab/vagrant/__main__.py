@@ -83,7 +83,8 @@ def write_seeds(made: Inventory) -> None:
         (STATE / f"seed-{node.name}.tar").write_bytes(packed)
         known.append(f"{node.address} " + host_key.read_text(encoding="utf-8"))
     (STATE / "known_hosts").write_text("".join(known), encoding="utf-8")
-    (STATE / "packages").write_text("\n".join(wanted_packages(TABLE.read_text(encoding="utf-8"))) + "\n")
+    packages = wanted_packages(TABLE.read_text(encoding="utf-8"))
+    (STATE / "packages").write_text("\n".join(packages) + "\n", encoding="utf-8")
     CLUSTER_FILE.write_text(dump(made), encoding="utf-8")
 
 
