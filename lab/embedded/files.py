@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections.abc import Mapping
 from ipaddress import IPv4Address
@@ -157,6 +158,7 @@ def consul_configuration(inventory: Inventory, node: Node) -> dict[str, Any]:
     """Consul's configuration on `node`: short timers, no telemetry, DNS on the DNS port."""
     consul = inventory.consul
     assert consul is not None
+    slow = inventory.patience
     servers = [server for server in inventory.nodes if server.consul_server]
     configuration: dict[str, Any] = {
         "node_name": node.name,
@@ -176,8 +178,13 @@ def consul_configuration(inventory: Inventory, node: Node) -> dict[str, Any]:
         "leave_on_terminate": False,
         "rejoin_after_leave": True,
         "log_level": "INFO",
-        "performance": {"raft_multiplier": 1},
-        "gossip_lan": {"gossip_interval": "50ms", "probe_interval": "300ms", "probe_timeout": "150ms"},
+        # Where a node is slow, all are given its time, up to what Consul takes (its documentation, raft_multiplier).
+        "performance": {"raft_multiplier": min(10, math.ceil(slow))},
+        "gossip_lan": {
+            "gossip_interval": f"{50 * slow:.0f}ms",
+            "probe_interval": f"{300 * slow:.0f}ms",
+            "probe_timeout": f"{150 * slow:.0f}ms",
+        },
         # A server that is down comes back, so it keeps its place among the voters.
         "autopilot": {"server_stabilization_time": "100ms", "cleanup_dead_servers": False},
         "dns_config": {"service_ttl": {"*": f"{consul.service_ttl_s}s"}, "allow_stale": True},

@@ -35,7 +35,7 @@ def test_consul_has_all_its_voters_and_one_leader(registry: Registry, cluster: C
     eventually(
         lambda: {name: consensus_of(name) for name in sorted(declared)},
         agreed,
-        within_s=ELECTION_S,
+        within_s=ELECTION_S * cluster.patience,
         what=f"every server names the voters {', '.join(sorted(declared))}, and one of them as leader",
     )
     errors = {name: registry.leader_error(cluster.nodes[name]) for name in sorted(declared)}

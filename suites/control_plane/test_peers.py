@@ -33,7 +33,7 @@ def test_every_node_sees_every_other_as_a_peer(cluster: Cluster, fleet: Fleet) -
     eventually(
         lambda: [problem for problems in cluster.each(find_missing).values() for problem in problems],
         lambda problems: not problems,
-        within_s=SUSPICION_S,
+        within_s=SUSPICION_S * cluster.patience,
         what="every node sees every other as an established peer",
     )
 

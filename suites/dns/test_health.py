@@ -49,7 +49,7 @@ def test_a_critical_instance_leaves_the_answer_and_returns(
         eventually(
             ask,
             lambda judged: judged.none_contains(addresses),
-            within_s=HEALTH_CHANGE_S,
+            within_s=HEALTH_CHANGE_S * shop.patience,
             what=f"{', '.join(addresses)} leave every answer",
         )
     finally:
@@ -58,7 +58,7 @@ def test_a_critical_instance_leaves_the_answer_and_returns(
     eventually(
         ask,
         lambda judged: judged.all_contain(addresses),
-        within_s=HEALTH_CHANGE_S,
+        within_s=HEALTH_CHANGE_S * shop.patience,
         what=f"{', '.join(addresses)} are in every answer again",
     )
 
@@ -89,7 +89,7 @@ def test_a_deregistered_instance_disappears(
     eventually(
         ask,
         lambda judged: judged.none_contains(addresses) and judged.all_contain(shop.addresses()),
-        within_s=SPREAD_S,
+        within_s=SPREAD_S * shop.patience,
         what=f"{', '.join(addresses)}, and only these, leave every answer",
     )
 
@@ -104,7 +104,7 @@ def wait_until_told(service: Service, ask: Callable[[], JudgedAnswers]) -> None:
         eventually(
             ask,
             lambda judged: judged.all_contain(service.addresses()),
-            within_s=SPREAD_S,
+            within_s=SPREAD_S * service.patience,
             what="every instance is in every answer",
         )
     except NotInTime as late:
@@ -143,7 +143,7 @@ def test_consuls_health_check_travels_the_overlay(web: Service, http: WebClient,
             eventually(
                 lambda: by_consul(capture.requests()),
                 lambda destinations: destinations == checked,
-                within_s=HEALTH_CHANGE_S,
+                within_s=HEALTH_CHANGE_S * web.patience,
                 what="Consul's requests arrive at every instance's own address and port, and at no other",
             )
         except NotInTime:
@@ -163,6 +163,6 @@ def test_consuls_health_check_travels_the_overlay(web: Service, http: WebClient,
     eventually(
         lambda: {instance: state.listed for instance, state in (web.observe().leader or {}).items()},
         lambda passing: passing == dict.fromkeys(web.instances, True),
-        within_s=HEALTH_CHANGE_S,
+        within_s=HEALTH_CHANGE_S * web.patience,
         what="every instance that Consul checks passes",
     )

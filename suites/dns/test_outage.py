@@ -79,6 +79,6 @@ def _wait_for_another_leader(registry: Registry, stopped: ClusterNode) -> None:
     eventually(
         lambda: [registry.consensus(server) for server in others],
         same_other_leader,
-        within_s=RETURN_S,
+        within_s=RETURN_S * registry.patience,
         what=f"the servers other than {stopped} agree on a leader",
     )

@@ -75,7 +75,7 @@ def vm_files(
     files: Files = {f"etc/{name}": (0o644, (folder / "etc" / name).read_bytes()) for name in ("hostname", "hosts")}
     files["etc/machine-id"] = (0o444, (folder / "etc" / "machine-id").read_bytes())
     files["etc/resolv.conf"] = _text(resolv_conf(inventory, node))
-    files["etc/fstab"] = _text("/dev/vda / ext4 noatime,errors=remount-ro 0 0\n")
+    files["etc/fstab"] = _text("# The first script mounts the disk; a line here would make systemd wait for it.\n")
     files["etc/ssh/ssh_host_ed25519_key"] = (0o600, (folder / "ssh_host_key").read_bytes())
     files["root/.ssh/authorized_keys"] = (0o600, f"{runner_key}\n".encode())
     files["etc/sysctl.d/90-flatnet.conf"] = _text("".join(f"{key} = {value}\n" for key, value in SYSCTLS.items()))

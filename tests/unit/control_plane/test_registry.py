@@ -42,6 +42,7 @@ def registry(ran: list[str], **unwell: Consensus) -> Any:
     made: Any = Registry.__new__(Registry)
     made.__dict__["servers"] = tuple(Server(name, ran) for name in ("u1", "u2", "u3"))
     made._clients = {}
+    made._cluster = SimpleNamespace(patience=1.0)
     made.consensus = lambda server: unwell.get(server.name, WELL)
     return made
 

@@ -26,6 +26,7 @@ class Consul:
     """A registry that lists what it is told to, one state after the other; the last one stays."""
 
     settings = SimpleNamespace(domain="consul")
+    patience = 1.0
 
     def __init__(self, states: Sequence[InstanceState]) -> None:
         self.states = list(states)

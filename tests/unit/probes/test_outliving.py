@@ -44,6 +44,7 @@ class Node:
 
     name = "n1"
     by_engine = False
+    patience = 1.0
 
     def __init__(self) -> None:
         self.ways: list[Way] = []
