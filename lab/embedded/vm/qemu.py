@@ -45,7 +45,7 @@ def qemu_words(entry: Mapping[str, Any], folder: Path) -> list[str]:
     emulated = vm["accelerator"] == EMULATED
     words = [
         PROGRAM, "-name", entry["name"], "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
-        "-no-reboot", "-machine", "q35", "-accel", "tcg,thread=multi" if emulated else vm["accelerator"],
+        "-no-reboot", "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=256" if emulated else vm["accelerator"],
         "-cpu", "max,la57=off" if emulated else "host",
         "-smp", str(vm["processors"]), "-m", str(vm["memory_mib"]),
         "-kernel", str(image / KERNEL), "-initrd", str(image / INITRD), "-append", " ".join(KERNEL_ARGUMENTS),

@@ -106,7 +106,7 @@ def test_a_machine_has_its_port_its_mac_and_its_disks() -> None:
 
 @pytest.mark.parametrize(
     ("accelerator", "words"),
-    [(qemu.EMULATED, {"tcg,thread=multi", "max,la57=off"}), (qemu.BY_KVM, {"kvm", "host"})],
+    [(qemu.EMULATED, {"tcg,thread=multi,tb-size=256", "max,la57=off"}), (qemu.BY_KVM, {"kvm", "host"})],
 )
 def test_a_processor_is_emulated_or_this_machines(accelerator: str, words: set[str]) -> None:
     assert words <= set(qemu.qemu_words(entry(accelerator), Path("/x")))
