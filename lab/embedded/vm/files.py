@@ -26,8 +26,16 @@ Files = dict[str, tuple[int, bytes]]
 LINK = 0
 UNITS = "etc/systemd/system"
 WANTED = f"{UNITS}/multi-user.target.wants"
-SYSCTLS = {"net.ipv4.conf.all.rp_filter": 2, "net.ipv4.conf.default.rp_filter": 2}
-"""As on the other nodes of a lab (lab.embedded.prepare); what Docker sets by itself is left to it."""
+SYSCTLS = {
+    # As on the other nodes of a lab (lab.embedded.prepare); what Docker sets by itself is left to it.
+    "net.ipv4.conf.all.rp_filter": 2,
+    "net.ipv4.conf.default.rp_filter": 2,
+    # What a machine of more than 1 GiB has by itself (the kernel's nf_conntrack-sysctl.rst); at 1 GiB it is 8192, which
+    # the sweeps of `suites/no_nat` filled but for 45.
+    "net.netfilter.nf_conntrack_max": 65536,
+}
+MODULES = ("nf_conntrack",)
+"""Modules that are loaded at boot, so that their settings are there when SYSCTLS are set."""
 NETWORK = """\
 [Match]
 MACAddress={mac}
@@ -79,6 +87,7 @@ def vm_files(
     files["etc/ssh/ssh_host_ed25519_key"] = (0o600, (folder / "ssh_host_key").read_bytes())
     files["root/.ssh/authorized_keys"] = (0o600, f"{runner_key}\n".encode())
     files["etc/sysctl.d/90-flatnet.conf"] = _text("".join(f"{key} = {value}\n" for key, value in SYSCTLS.items()))
+    files["etc/modules-load.d/flatnet.conf"] = _text("".join(f"{name}\n" for name in MODULES))
     for cable in cables:
         place = f"etc/systemd/network/10-{cable['interface']}.network"
         files[place] = _text(NETWORK.format(mac=cable["mac"], address=cable["address"]))
