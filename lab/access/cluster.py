@@ -58,7 +58,9 @@ class NodeAccess:
         """The engine by another socket on the node, such as a proxy's. Raises HarnessError when it does not answer."""
         client = self._clients.get(endpoint)
         if client is None:
-            made = engine.connect(self.name, endpoint, lambda on_stderr: self._dial(endpoint, on_stderr))
+            made = engine.connect(
+                self.name, endpoint, lambda on_stderr: self._dial(endpoint, on_stderr), patience=self.node.patience
+            )
             with self._lock:
                 client = self._clients.setdefault(endpoint, made)
             if client is not made:  # another thread was faster

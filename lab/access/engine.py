@@ -38,10 +38,11 @@ Dial = Callable[[], socket.socket]
 DialEngine = Callable[[Callable[[str], None]], socket.socket]
 
 
-def connect(node: str, endpoint: str, dial: DialEngine) -> docker.DockerClient:
+def connect(node: str, endpoint: str, dial: DialEngine, *, patience: float = 1.0) -> docker.DockerClient:
     """A client of the engine at `endpoint` on the node of that name (or of another socket there, such as a proxy's).
 
     `dial` opens a socket to it, and is given a function for what a command on the way writes to standard error.
+    `patience`: the factor by which an answer may take longer than API_TIMEOUT_S.
     The client speaks the newest version of the API that both the engine and the SDK know. Raises HarnessError when
     the engine does not answer, or speaks only versions that the SDK has dropped.
     """
@@ -57,12 +58,12 @@ def connect(node: str, endpoint: str, dial: DialEngine) -> docker.DockerClient:
         on_failure.callback(adapter.close)
         try:
             with reading(f"node {node}: Docker at {endpoint}"):
-                client = _client(adapter, DEFAULT_DOCKER_API_VERSION)
+                client = _client(adapter, DEFAULT_DOCKER_API_VERSION, patience)
                 offered = client.version(api_version=False).get("ApiVersion")
                 if not isinstance(offered, str):
                     raise HarnessError(f"node {node}: {endpoint} answers, but names no version of the Docker API")
                 if version_lt(offered, DEFAULT_DOCKER_API_VERSION):
-                    client = _client(adapter, offered)
+                    client = _client(adapter, offered, patience)
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             reason = " ".join((complaints[-1] if complaints else str(error)).split())
             raise HarnessError(f"node {node}: Docker at {endpoint} does not answer: {reason}") from None
@@ -99,8 +100,8 @@ def upgrade(dial: Dial, version: str, path: str, body: Mapping[str, Any]) -> soc
         sock.close()
 
 
-def _client(adapter: DialAdapter, version: str) -> docker.DockerClient:
-    client = docker.DockerClient(base_url=_URL, version=version, timeout=API_TIMEOUT_S)
+def _client(adapter: DialAdapter, version: str, patience: float) -> docker.DockerClient:
+    client = docker.DockerClient(base_url=_URL, version=version, timeout=round(API_TIMEOUT_S * patience))
     client.api.trust_env = False  # a proxy for this machine's HTTP is not on the way to a node's socket
     client.api.mount("http://", adapter)
     return client

@@ -15,12 +15,13 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import docker
+import requests
 from docker.types import IPAMConfig, IPAMPool
 
 from lab.images import DEMO_IMAGE
 
 from ..errors import HarnessError, LabError
-from ..waiting import wait_for
+from ..waiting import READY_TIMEOUT_S, wait_for
 from . import sandbox
 from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
 from .options import Option
@@ -138,17 +139,18 @@ class Swarm(Overlay):
                 wait_for(
                     f"node {node.name}: subnet {subnet}: Docker",
                     partial(_refusal, anchor),
-                    timeout_s=ATTEMPTS * ATTACHMENT_S,
+                    timeout_s=ATTEMPTS * ATTACHMENT_S * node.node.patience,
                 )
                 anchor.reload()
-            except docker.errors.DockerException as error:
+            except (docker.errors.DockerException, requests.RequestException) as error:
                 raise LabError(f"node {node.name}: subnet {subnet}: Docker: {error}") from None
             anchors[subnet] = anchor
         return anchors
 
     def start(self, node: NodeAccess) -> None:
         """Wait until the engine has rejoined the swarm, which it does by itself, and the anchors run again."""
-        wait_for(f"node {node.name}: swarm", lambda: self._not_rejoined(node))
+        timeout_s = READY_TIMEOUT_S * node.node.patience
+        wait_for(f"node {node.name}: swarm", lambda: self._not_rejoined(node), timeout_s=timeout_s)
 
     def _not_rejoined(self, node: NodeAccess) -> str | None:
         try:
