@@ -28,7 +28,7 @@ from lab.programs import search_path
 from . import cgroups, prepare, roots
 from .namespaces import CLONE_NEWNET, setns
 from .plan import LabSpec, run_root
-from .preflight import PROGRAMS, VM_PROGRAMS, require
+from .preflight import IN_ROOTS, PROGRAMS, VM_PROGRAMS, require
 from .readiness import make_ready
 from .supervisor import STAY
 from .userland import Userland
@@ -155,6 +155,12 @@ def require_for(spec: LabSpec) -> None:
         refused = None if image is None else kind.refuses_engine(image.docker)
         if refused is not None:
             raise LabError(f"--machines {node}=vm, of the release {release}: {refused}")
+        lacks = [name for name in kind.needs if name not in IN_ROOTS]
+        if lacks:
+            raise LabError(
+                f"--machines {node}=vm: overlay {kind.name} needs {', '.join(lacks)}, which images of machines do not "
+                "have; choose another overlay"
+            )
 
 
 OWN_NAMESPACE = "/proc/1/ns/net"

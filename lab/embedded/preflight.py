@@ -14,6 +14,8 @@ TABLE = Path(__file__).with_name("programs.txt")
 """Programs, what needs them and the packages that bring them; `./run` installs by the same table."""
 OVERLAYS = ("wireguard", "evpn")
 """Needs of the table that are names of overlays: only a lab with that overlay needs the program."""
+NOT_OF_NODES = ("here", "vm", *OVERLAYS)
+"""Needs of programs that a node's own root file system does not have."""
 NEEDS = ("lab", "more", "here", "node", "vm", *OVERLAYS)
 """What a row of the table can say of the need; the table says what each means."""
 
@@ -41,8 +43,7 @@ def needed_programs(table: str) -> dict[str, str]:
 
 def node_programs(table: str) -> dict[str, list[str]]:
     """{program: packages that may bring it} of what a node's own root file system has. Raises ValueError likewise."""
-    not_theirs = ("here", "vm", *OVERLAYS)
-    return {program: packages for program, need, packages in table_rows(table) if need not in not_theirs}
+    return {program: packages for program, need, packages in table_rows(table) if need not in NOT_OF_NODES}
 
 
 def packages_of(table: str) -> dict[str, str]:
@@ -54,6 +55,8 @@ _ROWS = table_rows(TABLE.read_text(encoding="utf-8"))
 VM_PACKAGES = {program: " or ".join(packages) for program, need, packages in _ROWS if need == "vm"}
 VM_PROGRAMS = tuple(VM_PACKAGES)
 """Programs without which no node is a virtual machine (`--machines`)."""
+IN_ROOTS = frozenset(node_programs(TABLE.read_text(encoding="utf-8")))
+"""Programs that every root file system has, and every image of machines."""
 PROGRAMS = {**needed_programs(TABLE.read_text(encoding="utf-8")), "consul": "consul (see ./run)"}
 """Program → the Debian packages that bring it."""
 
