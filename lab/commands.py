@@ -15,7 +15,7 @@ from lab.programs import find_program
 from .embedded import lifecycle as embedded
 from .embedded.faces import FACES, ROOT, cluster_file
 from .embedded.fetch import fetch
-from .embedded.kernel import examine_kernel
+from .embedded.kernel import examine_kernel, has_ipv6, usable_families
 from .embedded.plan import LabSpec
 from .embedded.preflight import NO_MMDEBSTRAP, NO_NOMAD, NO_SUDO, Finding, examine
 from .embedded.upgrade import power_on
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--root", default="", metavar="RELEASE|NODE=RELEASE,…", help="Debian releases as root file systems"
     )
+    made.add_argument("--families", default="4", metavar="4|46", help="46: IPv6 beside IPv4 in the overlay")
     made.add_argument("--foreign", action="store_true", help="as somebody else's cluster: bastion, sudo, TLS, ACLs")
     named(command("down", _down, "end a lab; nothing of it is left"))
     command("list", _list, "labs that are up")
@@ -133,6 +134,9 @@ def _network(text: str) -> IPv4Network:
 
 
 def _up(options: argparse.Namespace) -> None:
+    families, less = usable_families(options.families, has_ipv6())
+    if less:
+        print(less, file=sys.stderr)
     spec = LabSpec(
         name=options.lab,
         nodes=options.nodes,
@@ -142,6 +146,7 @@ def _up(options: argparse.Namespace) -> None:
         subnet_prefix=options.subnet_prefix,
         nomad=options.nomad,
         foreign=options.foreign,
+        families=families,
         root=options.root,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
