@@ -16,7 +16,7 @@ from lab.programs import find_program
 from .embedded import lifecycle as embedded
 from .embedded.faces import FACES, ROOT, cluster_file
 from .embedded.fetch import fetch
-from .embedded.kernel import examine_kernel
+from .embedded.kernel import examine_kernel, has_ipv6, usable_families
 from .embedded.plan import LabSpec
 from .embedded.preflight import NO_MMDEBSTRAP, NO_NOMAD, NO_SUDO, NO_VM, VM_PACKAGES, Finding, examine
 from .embedded.upgrade import power_on
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--machines", default="", metavar="vm|NODE=vm,…", help="nodes that are virtual machines, with their own kernel"
     )
+    made.add_argument("--families", default="4", metavar="4|46", help="46: IPv6 beside IPv4 in the overlay")
     made.add_argument("--foreign", action="store_true", help="as somebody else's cluster: bastion, sudo, TLS, ACLs")
     named(command("down", _down, "end a lab; nothing of it is left"))
     command("list", _list, "labs that are up")
@@ -137,6 +138,9 @@ def _network(text: str) -> IPv4Network:
 
 
 def _up(options: argparse.Namespace) -> None:
+    families, less = usable_families(options.families, has_ipv6())
+    if less:
+        print(less, file=sys.stderr)
     spec = LabSpec(
         name=options.lab,
         nodes=options.nodes,
@@ -146,6 +150,7 @@ def _up(options: argparse.Namespace) -> None:
         subnet_prefix=options.subnet_prefix,
         nomad=options.nomad,
         foreign=options.foreign,
+        families=families,
         root=options.root,
         machines=options.machines,
     )

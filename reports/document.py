@@ -42,6 +42,8 @@ class Cluster(TypedDict, total=False):
     overlay: str
     nodes: dict[str, str]
     """{node: address}"""
+    families: list[str]
+    """Address families of its overlay, `IPv4` and `IPv6`; not there where it has IPv4 only."""
     pairs: str
     """Which pairs of containers were tried, in words."""
     versions: dict[str, str]

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from lab.inventory import Inventory, Node
+from lab.overlays import DUAL_STACK
 
 from .facts import CAPABILITIES, HostFacts
 
@@ -152,6 +153,7 @@ def judge_networks(
         for node, network in known.items():
             where = f"node {node}: network {name}"
             found += _judge_subnet(inventory, where, subnet, network, sliced=sliced)
+            found += _judge_network6(inventory, where, subnet, network)
             found += _judge_network(inventory, where, network)
             found += _judge_mode(inventory, where, network, engines[node].major, sliced=sliced)
         found += _judge_absence(subnet, name, engines, known)
@@ -216,6 +218,24 @@ def _judge_network(inventory: Inventory, where: str, network: Mapping[str, Any])
     if mtu is not None and wanted is not None and str(wanted) != str(mtu):
         found.append(problem(where, f"its MTU is {mtu}, and overlay.options.mtu is {wanted}", "correct the file"))
     return found
+
+
+def _judge_network6(inventory: Inventory, where: str, subnet: str, network: Mapping[str, Any]) -> list[Finding]:
+    """A network's IPv6 subnet against the one that the file declares."""
+    declared, key = inventory.overlay.subnets6.get(subnet), f"overlay.subnets6.{subnet}"
+    pools = [IPv6Network(pool["Subnet"]) for pool in _pools(network) if ":" in pool.get("Subnet", "")]
+    if not network.get("EnableIPv6"):
+        pools = []
+    has = ", ".join(map(str, pools))
+    if declared is None:
+        wrong = f"it has IPv6 ({has}), which the file does not declare, so nothing is tested over it"
+        return [note(where, wrong, f"write it as {key}")] if pools and inventory.overlay.name in DUAL_STACK else []
+    if not pools:
+        return [problem(where, f"it has no IPv6, and the file has {key}", "make it with --ipv6, or correct the file")]
+    if declared not in pools:
+        wrong = f"its IPv6 subnet is {has}, and the file's {key} is {declared}"
+        return [problem(where, wrong, "correct the file")]
+    return []
 
 
 def _judge_mode(

@@ -8,6 +8,7 @@ import struct
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from .preflight import Finding
 
@@ -34,6 +35,18 @@ def has_link(kind: str) -> bool:
     if kind == "vxlan":
         words += ["id", "1", "dstport", "4789"]
     return subprocess.run(words, capture_output=True, check=False, timeout=10).returncode == 0
+
+
+def has_ipv6(known: Path = Path("/proc/net/if_inet6")) -> bool:
+    """Whether the kernel has IPv6 and was not started without it (`ipv6.disable=1`)."""
+    return socket.has_ipv6 and known.exists()
+
+
+def usable_families(asked: str, ipv6: bool) -> tuple[str, str]:
+    """The address families that a lab here can have of those asked for (`4`, `46`), and a line when it has less."""
+    if asked == "46" and not ipv6:
+        return "4", "families: this machine has no IPv6, so the lab has IPv4 only"
+    return asked, ""
 
 
 def has_family(name: str) -> bool:

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network
 from pathlib import Path
 
 from lab.errors import UsageError
@@ -39,6 +39,7 @@ VM_RELEASE = "bookworm"
 PATIENCE = 6.0
 """By this factor an emulated node is given more time. One was up in 42 s, of which a node in namespaces takes 2; three
 on two cores that other work shared took 30 s to start a container at worst (see fixtures/resilience/pace.py)."""
+FAMILIES = ("4", "46")
 CONSUL_SERVERS = 3
 NOMAD_SERVERS = 3
 
@@ -62,6 +63,8 @@ class LabSpec:
     """Nomad runs in it, where the machine has one: it takes longer to come than all the rest."""
     foreign: bool = False
     """It looks like somebody else's cluster (lab.embedded.foreign)."""
+    families: str = "4"
+    """The address families of its overlay: `4`, or `46` for both."""
     root: str = ""
     """Where the nodes have their programs: `trixie`, or `u1=trixie,u2=bookworm`; those not named: the machine."""
     machines: str = ""
@@ -75,6 +78,13 @@ class LabSpec:
         if self.overlay not in IN_LABS:
             lacking = OVERLAYS[self.overlay].lacking() if self.overlay in OVERLAYS else None
             raise UsageError(lacking or f"--overlay {self.overlay}: unknown; there are: {', '.join(sorted(IN_LABS))}")
+        if self.families not in FAMILIES:
+            raise UsageError(f"--families {self.families}: choose {' or '.join(FAMILIES)}")
+        if self.families == "46" and not OVERLAYS[self.overlay].dual_stack:
+            able = ", ".join(sorted(name for name, kind in IN_LABS.items() if kind.dual_stack))
+            raise UsageError(
+                f"--families 46: a lab with overlay {self.overlay} has IPv4 only; leave it out, or choose {able}"
+            )
         if not 18 <= self.subnet_prefix <= 26:
             raise UsageError(f"--subnet-prefix {self.subnet_prefix}: choose 18 to 26")
         if self.underlay.overlaps(self.range):
@@ -127,6 +137,12 @@ class LabSpec:
         """Two subnets of the range: `a` (default) and `b`."""
         first, second, *_ = self.range.subnets(new_prefix=self.subnet_prefix)
         return {"a": first, "b": second}
+
+    def subnets6(self) -> dict[str, IPv6Network]:
+        """The IPv6 networks of the subnets; none where the lab has IPv4 only."""
+        if self.families != "46":
+            return {}
+        return {name: IPv6Network(f"fd00:10:32:{number}::/64") for number, name in enumerate(self.subnets())}
 
 
 def chosen_machines(text: str, nodes: Sequence[str]) -> list[str]:
@@ -215,6 +231,7 @@ def inventory(
             name=spec.overlay,
             range=spec.range,
             subnets=spec.subnets(),
+            subnets6=spec.subnets6(),
             options=OVERLAYS[spec.overlay].lab_options(),
         ),
         consul=Consul(),

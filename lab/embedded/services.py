@@ -40,7 +40,7 @@ def write_services(folder: Path, inventory: Inventory, node: Node, userland: Use
         homes = [f"install -d -o {user.name} -g {user.name} -m 700 {user.home}" for user in OPERATORS]
         first = ["mkdir -p /var/home", *homes]
         write_service(etc, userland, "sshd", SSHD.format(file="sshd_config"), first=first)
-    _docker(folder, userland, tls=others)
+    _docker(folder, userland, tls=others, dual_stack=bool(inventory.overlay.subnets6))
     if overlay.packet_filter:
         _packet_filter(folder / "bin", overlay.packet_filter, userland)
     write_service(etc, userland, "docker", "dockerd --config-file /run/flatnet/docker.json")
@@ -123,7 +123,7 @@ def _packet_filter(folder: Path, back_end: str, userland: Userland) -> None:
                 link.symlink_to(program)
 
 
-def _docker(folder: Path, userland: Userland, *, tls: bool) -> None:
+def _docker(folder: Path, userland: Userland, *, tls: bool, dual_stack: bool) -> None:
     configuration: dict[str, Any] = {
         "hosts": ["unix:///run/docker.sock"],
         "exec-root": "/run/docker",
@@ -132,6 +132,9 @@ def _docker(folder: Path, userland: Userland, *, tls: bool) -> None:
         "log-level": "warn",
         "shutdown-timeout": 2,
     }
+    if dual_stack:
+        # Engines before 27 keep networks apart for IPv4 only, unless they are told to (their release notes).
+        configuration |= {"experimental": True, "ip6tables": True}
     if tls:
         configuration["hosts"].append(f"tcp://0.0.0.0:{foreign.ENGINE_PORT}")
         place = "/run/flatnet/tls/docker"

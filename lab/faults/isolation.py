@@ -31,6 +31,23 @@ def _let_pass(match: str) -> Plan:
     return plan
 
 
+def _let_pass6(*matches: str, both_ways: bool) -> Plan:
+    """Plan of ip6tables' rules that accept what matches, before those that isolate bridges."""
+
+    def plan(site: Site) -> list[Action]:
+        one, other = _between(site)
+        ways = [(one, other), (other, one)] if both_ways else [(one, other)]
+        exposed = [action for subnet in site.subnets for action in site.exposed6(subnet)]
+        return exposed + [
+            action
+            for match in matches
+            for inside, outside in ways
+            for action in site.iptables(f"FORWARD -i {inside} -o {outside} {match} -j ACCEPT", program="ip6tables")
+        ]
+
+    return plan
+
+
 def _hole(name: str, imitates: str, source: str, match: str, kind: str, must: str = "ISO-1") -> Fault:
     """A fault that lets so little pass that no other requirement sees it."""
     return Fault(name, imitates, source, _let_pass(match), must_fail=(must,), blames=("{node}", kind), overlays=BRIDGED)
@@ -235,6 +252,25 @@ FAULTS = (
         must_fail=("ISO-8",),
         may_fail=("EXT-1", "NET-3"),
         blames=("{container}", "asked for subnet"),
+    ),
+    Fault(
+        "ipv6-forwarded",
+        "A node forwards IPv6 from one subnet into the other, while its rules keep them apart for IPv4.",
+        "https://github.com/moby/moby/issues/49556",
+        _let_pass6("", both_ways=True),
+        must_fail=("ISO-1", "ISO-7"),
+        may_fail=("ISO-5",),
+        blames=("{node}", "over IPv6", "went through|arrived"),
+        needs_ipv6=True,
+    ),
+    Fault(
+        "one-ipv6-port-leaks",
+        "A rule of ip6tables lets HTTPS pass from every container of one subnet to every one of the other.",
+        "https://github.com/moby/moby/issues/22054",
+        _let_pass6("-p tcp --dport 443", both_ways=False),
+        must_fail=("ISO-1",),
+        blames=("{node}", "over IPv6", "TCP 443"),
+        needs_ipv6=True,
     ),
     Fault(
         "ipv6-link-local-leak",

@@ -241,6 +241,16 @@ mount --bind {here}/forgetful {program}""",
             f"ip address del {address} dev {bridge} 2>/dev/null || true",
         )
 
+    def exposed6(self, subnet: str) -> list[Action]:
+        """Give the node its IPv6 address in the subnet if it has none; nothing when it has one already."""
+        if self.overlay.exposed6(self.node, subnet) is not None:
+            return []
+        bridge, address = self.overlay.bridge(subnet), self.overlay.gateway6(subnet, self.index)
+        return self.on_node(
+            f"ip address replace {address} dev {bridge} nodad",
+            f"ip address del {address} dev {bridge} 2>/dev/null || true",
+        )
+
 
 def _file(place: str, content: bytes) -> str:
     """A line of shell that writes a file."""
@@ -269,6 +279,8 @@ class Fault:
     """Overlays that it can act on; ANY_OVERLAY: it does not touch the overlay's own devices."""
     needs_nomad: bool = False
     """It acts on Nomad, so a lab without Nomad cannot have it."""
+    needs_ipv6: bool = False
+    """It acts on IPv6, so a lab without it (`--families 46`) cannot have it."""
     blames: tuple[str, ...] = ()
     """What the reason of a requirement that must fail has to say, as patterns that all have to be found in it: the
     node, the kind of failure, and the interface, rule, route or entry by which the fault acts (lab.faults.blame)."""
@@ -289,7 +301,8 @@ class Fault:
     def applies_to(self) -> str:
         """The labs that can have it, for people: `vxlan`, `any overlay`, `vxlan with Nomad`."""
         overlays = ", ".join(self.overlays) or "any overlay"
-        return f"{overlays} with Nomad" if self.needs_nomad else overlays
+        more = [word for word, needed in (("Nomad", self.needs_nomad), ("IPv6", self.needs_ipv6)) if needed]
+        return f"{overlays} with {' and '.join(more)}" if more else overlays
 
     def obstacle(self, inventory: Inventory) -> str:
         """Why a lab with this inventory cannot have the fault; empty when it can."""
@@ -297,6 +310,8 @@ class Fault:
             return f"it acts on {' or '.join(self.overlays)}, and this lab has {inventory.overlay.name}"
         if self.needs_nomad and inventory.nomad is None:
             return "it acts on Nomad, and this lab has none"
+        if self.needs_ipv6 and not inventory.overlay.subnets6:
+            return "it acts on IPv6, and this lab has IPv4 only (--families 46)"
         return ""
 
     def check(self, inventory: Inventory) -> None:

@@ -23,6 +23,31 @@ def _masquerade(site: Site) -> list[Action]:
     return [*actions, site.table(chain)]
 
 
+def _masquerade6(site: Site) -> list[Action]:
+    actions = [action for subnet in site.subnets for action in site.exposed6(subnet)]
+    rules = []
+    for subnet in site.subnets:
+        whole, own = site.overlay.subnets6[subnet], site.overlay.gateway6(subnet, site.index).ip
+        rules.append(f"ip6 saddr {whole} ip6 daddr {whole} ip6 saddr != {own} counter snat to {own}")
+    chain = "chain after { type nat hook postrouting priority srcnat - 10;\n" + "\n".join(rules) + "\n}"
+    return [*actions, site.table(chain, family="ip6")]
+
+
+def _solicitations(site: Site) -> list[Action]:
+    """Drop multicast neighbour solicitations on the way into and out of each tunnel, as a snooping bridge would."""
+    tunnels = ", ".join(f'"{site.overlay.tunnel(subnet)}"' for subnet in site.subnets)
+    group = "ether daddr & ff:ff:00:00:00:00 == 33:33:00:00:00:00 icmpv6 type nd-neighbor-solicit counter drop"
+    rules = "\n".join(f"{way} {{ {tunnels} }} {group}" for way in ("iifname", "oifname"))
+    return [site.table(f"chain forward {{ type filter hook forward priority 0;\n{rules}\n}}", family="bridge")]
+
+
+def _advertisements(site: Site) -> list[Action]:
+    subnet = site.subnets[0]
+    bridge, tunnel = site.overlay.bridge(subnet), site.overlay.tunnel(subnet)
+    prefix = site.overlay.subnets6[subnet].network_address if site.overlay.subnets6 else "::"
+    return site.daemon("advertise", "advertise.py", bridge, tunnel, str(prefix))
+
+
 def _udp_source_port(site: Site) -> list[Action]:
     overlay = site.range
     return site.iptables(f"POSTROUTING -p udp -s {overlay} -d {overlay} -j SNAT --to-source :40000-40999", table="nat")
@@ -59,6 +84,24 @@ ip -n squatter link set lo up
 ip -n squatter link set eth0 mtu {site.overlay.mtu(site.subnets[0])} up
 ip -n squatter address add {address} dev eth0""",
             "ip link del squatter0 2>/dev/null; ip netns del squatter 2>/dev/null; true",
+        )
+    ]
+
+
+def _duplicate6(site: Site) -> list[Action]:
+    """The same for the node's first IPv6 address; IPv4 is left alone."""
+    squatter, subnet = site.others[-1], site.subnets[0]
+    whole, own = site.overlay.subnets6[subnet], site.overlay.slice6_of(subnet, site.index)
+    return [
+        Action(
+            squatter.name,
+            f"""set -e
+ip netns add squatter6
+ip link add squatter60 type veth peer name eth0 netns squatter6
+ip link set squatter60 master {site.overlay.bridge(subnet)} up
+ip -n squatter6 link set eth0 mtu {site.overlay.mtu(subnet)} up
+ip -n squatter6 address add {own[0]}/{whole.prefixlen} dev eth0 nodad""",
+            "ip link del squatter60 2>/dev/null; ip netns del squatter6 2>/dev/null; true",
         )
     ]
 
@@ -223,6 +266,36 @@ FAULTS = (
         blames_in={"NET-3": ("several addresses", r"in packets that {container} received \S+")},
     ),
     Fault(
+        "nat66",
+        "The node rewrites the IPv6 source address of its containers' packets to its own; IPv4 is left alone.",
+        "https://docs.docker.com/engine/network/packet-filtering-firewalls/",
+        _masquerade6,
+        must_fail=("NET-2", "NET-3"),
+        blames=("{node}", "over IPv6", "rewritten", r"source \S+ became", "snat to"),
+        blames_in={"NET-3": ("several IPv6 addresses", r"in packets that {container} received \S+")},
+        needs_ipv6=True,
+    ),
+    Fault(
+        "neighbour-solicitations-lost",
+        "Multicast snooping loses neighbour solicitations between a node and the others, so IPv6 finds no neighbours.",
+        "https://github.com/lxc/incus/issues/3294",
+        _solicitations,
+        must_fail=("NET-1", "ISO-2"),
+        may_fail=("NET-5",),
+        blames=("{node}", "over IPv6", "neighbour solicitation"),
+        needs_ipv6=True,
+    ),
+    Fault(
+        "rogue-router",
+        "Something on a node's bridge advertises itself as a router: containers take their default route from it, and "
+        "a second address.",
+        "https://www.rfc-editor.org/rfc/rfc6104",
+        _advertisements,
+        must_fail=("NET-3",),
+        blames=("{container}", "several IPv6 addresses", "default route", "router advertisement"),
+        needs_ipv6=True,
+    ),
+    Fault(
         "udp-source-port-rewritten",
         "Source NAT keeps the address and changes the port, for UDP alone.",
         "https://github.com/moby/libnetwork/issues/2594",
@@ -265,6 +338,16 @@ FAULTS = (
         must_fail=("NET-4", "EXT-2"),
         may_fail=("EXT-1", "ISO-2", "NET-1", "NET-5", "NET-7", "NET-9", "HOST-2"),
         blames=("{container}", "hold|answer|twice|claimed"),
+    ),
+    Fault(
+        "duplicate-ipv6-address",
+        "Two containers on two nodes hold one IPv6 address, since duplicate address detection is off.",
+        "https://www.rfc-editor.org/rfc/rfc4862",
+        _duplicate6,
+        must_fail=("NET-4",),
+        may_fail=("ISO-2", "NET-1", "NET-2", "NET-3", "NET-5", "NET-7"),
+        blames=("{container}", "claimed"),
+        needs_ipv6=True,
     ),
     Fault(
         "address-unlike-docker",

@@ -1,5 +1,6 @@
 """The inventory of a cluster: its model, and how cluster files are read and written."""
 
+from .families import Family, IPNetwork, family_of
 from .model import (
     Address,
     Commands,
@@ -22,6 +23,8 @@ __all__ = [
     "Address",
     "Commands",
     "Consul",
+    "Family",
+    "IPNetwork",
     "Inventory",
     "Network",
     "Node",
@@ -33,5 +36,6 @@ __all__ = [
     "Ssh",
     "Tls",
     "dump",
+    "family_of",
     "load",
 ]

@@ -7,7 +7,7 @@ subnets, where Consul and Nomad answer.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 
 from lab.errors import InventoryError
 
+from .families import Family, IPNetwork, Network6, insist_on_networks
 from .reading import describe, read_mapping
 
 
@@ -159,10 +160,21 @@ class Overlay(_Strict):
     range: Network | None = None
     """The network that all its addresses belong to; leave it out where the subnets are scattered."""
     subnets: dict[Name, Network] = Field(min_length=1)
+    subnets6: dict[Name, Network6] = {}
+    """The IPv6 network that a subnet has beside its IPv4 one: of every subnet, or of none."""
     networks: dict[Name, DockerName] = {}
     """The Docker network of a subnet, where its name is not the adapter's default."""
     options: dict[str, str | int | bool] = {}
     """What else the adapter has to know; each adapter has its own."""
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The address families that its containers have."""
+        return (Family.V4, Family.V6) if self.subnets6 else (Family.V4,)
+
+    def networks_in(self, family: Family) -> Mapping[str, IPNetwork]:
+        """{subnet: its network of that family}; empty when the overlay does not have it."""
+        return self.subnets if family is Family.V4 else self.subnets6
 
     @property
     def ranges(self) -> tuple[IPv4Network, ...]:
@@ -248,6 +260,7 @@ class Inventory(_Strict):
         _unique("nodes[].address", (str(node.address) for node in self.nodes))
         if self.nomad is None and any(node.via == "nomad" for node in self.nodes):
             raise ValueError("via: nomad needs a section `nomad`; write it, or choose another way")
+        insist_on_networks(self.overlay.subnets, self.overlay.subnets6)
         subnets = list(self.overlay.subnets.items())
         for name in self.overlay.networks:
             if name not in self.overlay.subnets:

@@ -124,6 +124,7 @@ _KINDS = {
     "tuple_type": "must be a list; begin each entry with `-`",
     "ip_v4_address": "{said} is not an IPv4 address; write one such as 192.168.56.3",
     "ip_v4_network": "{said} is not an IPv4 network; write one such as 10.32.0.0/16, without bits after the prefix",
+    "ip_v6_network": "{said} is not an IPv6 network; write one such as fd00:10:32::/64, without bits after the prefix",
     "string_pattern_mismatch": "{said} does not match {ctx[pattern]}; choose another",
     "path_type": "{said} is not a path; write one as text",
     "model_type": "{said} is not a mapping of keys; write some below it",

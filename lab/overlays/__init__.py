@@ -19,7 +19,10 @@ OVERLAYS: dict[str, type[Overlay]] = {kind.name: kind for kind in _ALL}
 IN_LABS: dict[str, type[Overlay]] = {name: kind for name, kind in OVERLAYS.items() if kind.made_by_labs}
 """Those that an embedded lab can have."""
 
-__all__ = ["IN_LABS", "OVERLAYS", "Capabilities", "Link", "Overlay", "Peer", "adapter"]
+DUAL_STACK = frozenset(name for name, kind in OVERLAYS.items() if kind.dual_stack)
+"""Those whose subnets can have IPv6 networks."""
+
+__all__ = ["DUAL_STACK", "IN_LABS", "OVERLAYS", "Capabilities", "Link", "Overlay", "Peer", "adapter"]
 
 
 def adapter(inventory: Inventory) -> Overlay:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import docker
@@ -86,6 +86,8 @@ class Overlay(ABC):
     """What `overlay.options` can hold for it."""
     named_networks: ClassVar[bool] = True
     """Its subnets are Docker networks, whose names `overlay.networks` can give."""
+    dual_stack: ClassVar[bool] = False
+    """Its subnets can have IPv6 networks (`overlay.subnets6`)."""
     made_by_labs: ClassVar[bool] = True
     """An embedded lab can have it."""
     sliced: ClassVar[bool] = False
@@ -117,11 +119,15 @@ class Overlay(ABC):
         """Raises UsageError when the inventory gives the adapter options or networks that it does not have."""
         self.inventory = inventory
         self.subnets = inventory.overlay.subnets
+        self.subnets6 = inventory.overlay.subnets6
         self.networks = inventory.overlay.networks
         if wrong := wrong_options(self.name, self.options, inventory.overlay.options, self.subnets):
             raise UsageError(wrong)
         if self.networks and not self.named_networks:
             raise UsageError(f"overlay.networks: containers join {self.name} without a Docker network; leave it out")
+
+        if self.subnets6 and not self.dual_stack:
+            raise UsageError(f"overlay.subnets6: Flatnet knows overlay {self.name} with IPv4 only; leave it out")
 
     @property
     @abstractmethod
@@ -194,6 +200,20 @@ class Overlay(ABC):
         assert isinstance(address, IPv4Address)
         return address
 
+    def address6_of(self, node: NodeAccess, details: Mapping[str, Any], subnet: str) -> IPv6Address | None:
+        """A container's IPv6 address according to Docker; None where the subnet has IPv4 only.
+
+        `details` as for `address_of`. Raises NoAddress when it has none and should.
+        """
+        if subnet not in self.subnets6:
+            return None
+        network = self.network_of(subnet)
+        given = (details["NetworkSettings"]["Networks"].get(network) or {}).get("GlobalIPv6Address")
+        if not given:
+            name = details["Name"].lstrip("/")
+            raise NoAddress(f"container {name} on {node.name}: Docker has no IPv6 address for it in {network}")
+        return IPv6Address(given)
+
     def holders(self, node: NodeAccess) -> list[tuple[str, str]]:
         """(address, `node/container`) of every address of every running container, according to Docker and the overlay.
 
@@ -204,10 +224,11 @@ class Overlay(ABC):
         except docker.errors.DockerException as error:
             raise HarnessError(f"node {node.name}: Docker: {error}") from None
         return [
-            (network["IPAddress"], f"{node.name}/{container.name}")
+            (network[key], f"{node.name}/{container.name}")
             for container in running
             for network in container.attrs["NetworkSettings"]["Networks"].values()
-            if network.get("IPAddress")
+            for key in ("IPAddress", "GlobalIPv6Address")
+            if network.get(key)
         ]
 
     @abstractmethod
@@ -221,6 +242,10 @@ class Overlay(ABC):
     @abstractmethod
     def exposed(self, node: NodeAccess, subnet: str) -> IPv4Address | None:
         """The node's own address in `subnet`; None when the node is hidden."""
+
+    def exposed6(self, node: NodeAccess, subnet: str) -> IPv6Address | None:
+        """The node's own IPv6 address in `subnet`; None when it has none there."""
+        return None
 
     @abstractmethod
     def peers(self, node: NodeAccess) -> tuple[Peer, ...]:

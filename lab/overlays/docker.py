@@ -51,6 +51,7 @@ class Docker(Overlay):
     """The adapter of Docker networks that others have made, by their own names."""
 
     name = "docker"
+    dual_stack = True
     made_by_labs = False
     options = (
         Option("driver", str),

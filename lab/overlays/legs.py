@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.answers import reading
@@ -14,6 +14,25 @@ TUNNELS = ("vxlan", "geneve", "gretap", "ip6gretap", "l2tp")
 
 if TYPE_CHECKING:
     from lab.access.cluster import NodeAccess
+
+
+def addresses6_within(node: NodeAccess, subnet: IPv6Network, interface: str | None = None) -> list[IPv6Interface]:
+    """The node's own IPv6 addresses that lie in `subnet`, of one interface or of all."""
+    of = ["dev", interface] if interface else []
+    shown = node.run(["ip", "-json", "-6", "address", "show", *of]).stdout
+    with reading(f"node {node.name}: ip -json address"):
+        found = [
+            IPv6Interface(f"{entry['local']}/{entry['prefixlen']}")
+            for link in json.loads(shown or "[]")
+            for entry in link.get("addr_info", [])
+        ]
+    return [address for address in found if address.ip in subnet]
+
+
+def own_address6(node: NodeAccess, subnet: IPv6Network, interface: str | None = None) -> IPv6Address | None:
+    """The first of the node's own IPv6 addresses in `subnet`; None when it has none there."""
+    found = addresses6_within(node, subnet, interface)
+    return found[0].ip if found else None
 
 
 def addresses_within(node: NodeAccess, subnet: IPv4Network, interface: str | None = None) -> list[IPv4Interface]:
@@ -48,14 +67,32 @@ def gateway_of(network: Mapping[str, Any], subnet: IPv4Network) -> IPv4Interface
     return None
 
 
-def give(node: NodeAccess, bridge: str, address: IPv4Interface) -> None:
-    """Give the bridge an address, and with it the node a route to the subnet. Raises HarnessError."""
-    node.run(["ip", "address", "replace", str(address), "dev", bridge])
+def gateway6_of(network: Mapping[str, Any], subnet: IPv6Network) -> IPv6Interface | None:
+    """The IPv6 gateway that Docker gives containers in `subnet`; None: it has none."""
+    for pool in (network.get("IPAM") or {}).get("Config") or ():
+        if ip_network(pool.get("Subnet", "::/128")) == subnet and pool.get("Gateway"):
+            return IPv6Interface(f"{pool['Gateway'].partition('/')[0]}/{subnet.prefixlen}")
+    return None
 
 
-def take(node: NodeAccess, bridge: str, subnet: IPv4Network) -> None:
+def give(node: NodeAccess, bridge: str, address: IPv4Interface | IPv6Interface) -> None:
+    """Give the bridge an address, and with it the node a route to the subnet. Raises HarnessError.
+
+    An IPv6 address can be used at once: the engine gave it to nobody else, so it need not be looked for (RFC 4862).
+    """
+    at_once = ["nodad"] if address.version == 6 else []
+    node.run(["ip", "address", "replace", str(address), "dev", bridge, *at_once])
+
+
+def take(node: NodeAccess, bridge: str, subnet: IPv4Network | IPv6Network) -> None:
     """Take from the bridge every address that it has in `subnet`. Raises HarnessError."""
-    for address in addresses_within(node, subnet, bridge):
+    found: list[IPv4Interface] | list[IPv6Interface]
+    found = (
+        addresses_within(node, subnet, bridge)
+        if isinstance(subnet, IPv4Network)
+        else addresses6_within(node, subnet, bridge)
+    )
+    for address in found:
         node.run(["ip", "address", "delete", str(address), "dev", bridge])
 
 

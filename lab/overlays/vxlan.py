@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import shlex
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import TYPE_CHECKING, Any
 
 from docker.types import IPAMConfig, IPAMPool
 
 from lab.answers import reading
 
+from ..errors import LabError
 from . import legs, sandbox
 from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
 from .options import Option
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 MANY_NODES = 10
 """More nodes than these forget each subnet's neighbours when they were reached: twenty know 380 in each network, and
 the kernel that they share holds 1024 (net.ipv4.neigh.default.gc_thresh3)."""
+SLICE6_BITS = 16
+"""Nodes take their IPv6 addresses from parts of a subnet whose prefix is so much longer: u1 of fd00:10:32::/64 from
+fd00:10:32:0:1::/80."""
 UDP_PORT = 4789
 FIRST_VNI = 4200
 OVERHEAD = 50
@@ -36,6 +40,7 @@ class Vxlan(Overlay):
     """The adapter of kernel VXLAN: static flood lists, a learning FDB, and no daemon."""
 
     name = "vxlan"
+    dual_stack = True
     options = (
         Option("bridge", str, each_subnet=True),
         Option("tunnel", str, each_subnet=True),
@@ -83,6 +88,19 @@ class Vxlan(Overlay):
         whole = self.subnets[subnet]
         return IPv4Interface(f"{whole[index + 1]}/{whole.prefixlen}")
 
+    def slice6_of(self, subnet: str, index: int) -> IPv6Network:
+        """The part of the subnet's IPv6 network from which node `index` allocates; the first is for the nodes."""
+        whole = self.subnets6[subnet]
+        prefix = whole.prefixlen + SLICE6_BITS
+        if prefix > 120:
+            raise LabError(f"overlay.subnets6.{subnet}: {whole} is too small; choose /64")
+        return IPv6Network((int(whole.network_address) + ((index + 1) << (128 - prefix)), prefix))
+
+    def gateway6(self, subnet: str, index: int) -> IPv6Interface:
+        """The IPv6 address of node `index` in `subnet` while it is exposed."""
+        whole = self.subnets6[subnet]
+        return IPv6Interface(f"{whole[index + 1]}/{whole.prefixlen}")
+
     def deploy(self, cluster: ClusterAccess) -> None:
         cluster.each(self._deploy_on)
 
@@ -102,10 +120,20 @@ class Vxlan(Overlay):
                 iprange=str(self.slice_of(subnet, index)),
                 gateway=str(self.gateway(subnet, index).ip),
             )
+            pools = [pool]
+            if subnet in self.subnets6:
+                pools.append(
+                    IPAMPool(
+                        subnet=str(self.subnets6[subnet]),
+                        iprange=str(self.slice6_of(subnet, index)),
+                        gateway=str(self.gateway6(subnet, index).ip),
+                    )
+                )
             node.docker.networks.create(
                 self.network_of(subnet),
                 driver="bridge",
-                ipam=IPAMConfig(pool_configs=[pool]),
+                enable_ipv6=subnet in self.subnets6,
+                ipam=IPAMConfig(pool_configs=pools),
                 options={
                     "com.docker.network.bridge.name": self.bridge(subnet),
                     "com.docker.network.bridge.enable_ip_masquerade": "false",
@@ -153,8 +181,11 @@ class Vxlan(Overlay):
         for subnet in self.subnets:
             for other in range(len(self.inventory.nodes)):
                 if other != index:
-                    target = self.gateway(subnet, other).ip
-                    node.run(["busybox", "ping", "-c", "1", "-W", "5", str(target)], timeout_s=8)
+                    targets = [str(self.gateway(subnet, other).ip)]
+                    if subnet in self.subnets6:
+                        targets.append(str(self.gateway6(subnet, other).ip))
+                    for target in targets:
+                        node.run(["busybox", "ping", "-c", "1", "-W", "5", target], timeout_s=8)
             if len(self.inventory.nodes) > MANY_NODES:
                 node.run(["ip", "neighbour", "flush", "dev", self.bridge(subnet)])
 
@@ -162,16 +193,26 @@ class Vxlan(Overlay):
         return {"network": self.network_of(subnet)}
 
     def expose(self, node: NodeAccess, subnet: str) -> None:
-        """Give the subnet's bridge the address that the node's engine gives its containers as their gateway."""
+        """Give the subnet's bridge the addresses that the node's engine gives its containers as their gateways."""
         network = sandbox.inspect(node, self.network_of(subnet)) or {}
         address = legs.gateway_of(network, self.subnets[subnet]) or self.gateway(subnet, self._index(node))
         legs.give(node, self.bridge(subnet), address)
+        if subnet in self.subnets6:
+            address6 = legs.gateway6_of(network, self.subnets6[subnet]) or self.gateway6(subnet, self._index(node))
+            legs.give(node, self.bridge(subnet), address6)
 
     def hide(self, node: NodeAccess, subnet: str) -> None:
         legs.take(node, self.bridge(subnet), self.subnets[subnet])
+        if subnet in self.subnets6:
+            legs.take(node, self.bridge(subnet), self.subnets6[subnet])
 
     def exposed(self, node: NodeAccess, subnet: str) -> IPv4Address | None:
         return legs.own_address(node, self.subnets[subnet], self.bridge(subnet))
+
+    def exposed6(self, node: NodeAccess, subnet: str) -> IPv6Address | None:
+        if subnet not in self.subnets6:
+            return None
+        return legs.own_address6(node, self.subnets6[subnet], self.bridge(subnet))
 
     def peers(self, node: NodeAccess) -> tuple[Peer, ...]:
         """The other nodes; established are those that are in the flood list of every subnet's tunnel."""

@@ -139,6 +139,8 @@ class Sent(NamedTuple):
     """`stream`, `idle`, `checksum`, `frame`, `other address`, `taken over`, `sweep`, or empty: a plain probe."""
     via: str = ""
     """Of a frame: the node that is asked to route it."""
+    family: str = ""
+    """`IPv6`, where it is told; empty: IPv4, or what has no family."""
 
 
 _FROM_PORT = re.compile(r" from port (\d+)")
@@ -162,7 +164,8 @@ def read_what(what: str) -> Sent:
     if frame and ("router" in frame or "routed by" in frame):
         found = re.search(r"(?:frame to |routed by )([^\s',)]+)", frame)
         via = found[1] if found else ""
-    return Sent(what, transport, port, int(own[1]) if own else 0, size, kind, via)
+    family = "IPv6" if " over IPv6" in head else ""
+    return Sent(what, transport, port, int(own[1]) if own else 0, size, kind, via, family)
 
 
 class Scope(NamedTuple):
@@ -181,9 +184,20 @@ class Scope(NamedTuple):
 
 
 ANY = Scope()
-SCOPE_COSTS = {"any": 0, "transport": 1, "port": 2, "own port": 2, "big": 1, "kind": 1, "via": 1, "what": 3}
+SCOPE_COSTS = {
+    "any": 0,
+    "family": 1,
+    "transport": 1,
+    "port": 2,
+    "own port": 2,
+    "big": 1,
+    "kind": 1,
+    "via": 1,
+    "what": 3,
+}
 SCOPE_WORDS = {
     "any": "packets of every kind",
+    "family": "{}",
     "transport": "{}",
     "port": "packets to {}",
     "own port": "packets from {}",
@@ -209,6 +223,8 @@ def scopes(sent: Sent) -> Iterator[Scope]:
     """Every scope that an edge with this lies in."""
     yield ANY
     yield Scope("transport", sent.transport)
+    if sent.family:
+        yield Scope("family", sent.family)
     if sent.port:
         yield Scope("port", f"{sent.transport} {sent.port}")
     if sent.own_port:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from fixtures.cluster.addressing import Family
 from fixtures.containers.fleet import Container
 from fixtures.isolation.attacks import Attack, NextHop
 from fixtures.isolation.broadcasts import MDNS, Broadcasts
@@ -15,21 +16,23 @@ PORT = 20777
 
 
 @requirement("ISO-3")
-def test_broadcasts_stay_in_their_subnet(broadcasts: Broadcasts) -> None:
-    """Broadcast, multicast and ARP of one subnet are not received in another.
+def test_broadcasts_stay_in_their_subnet(broadcasts: Broadcasts, family: Family) -> None:
+    """Broadcast, multicast and requests for neighbours of one subnet are not received in another.
 
     Expected: every container receives frames of its own subnet; UDP to everybody and to a multicast group,
-    and ARP requests for addresses of every subnet, are seen leaving and reach no container of another.
+    and ARP requests (neighbour solicitations) for addresses of every subnet, are seen leaving and reach no container of
+    another; over IPv6 router advertisements and neighbour advertisements as well.
     """
     broadcasts.assert_confined(
-        broadcasts.udp_to_everybody(port=PORT)
-        + broadcasts.udp_to_group(MDNS, port=PORT)
-        + broadcasts.arp_requests(per_subnet=2)
+        broadcasts.udp_to_everybody(port=PORT, family=family)
+        + broadcasts.udp_to_group(MDNS[family], port=PORT)
+        + broadcasts.neighbour_requests(per_subnet=2, family=family)
+        + (broadcasts.router_messages() if family is Family.V6 else [])
     )
 
 
 @requirement("ISO-4")
-def test_a_frame_with_the_right_mac_is_not_delivered(attack: Attack, probe: Prober) -> None:
+def test_a_frame_with_the_right_mac_is_not_delivered(attack: Attack, probe: Prober, family: Family) -> None:
     """Knowing the MAC of a container of another subnet is not enough to reach it.
 
     Expected: ICMP, UDP and TCP in frames to the target's MAC and to broadcast, on every interface, are seen
@@ -37,54 +40,60 @@ def test_a_frame_with_the_right_mac_is_not_delivered(attack: Attack, probe: Prob
     """
     probe.assert_unreachable(
         attempts=attack.frames(
-            attack.across_subnets(), to=[NextHop.BROADCAST, NextHop.TARGET], transports=TRANSPORTS, port=PORT
+            attack.across_subnets(),
+            to=[NextHop.BROADCAST, NextHop.TARGET],
+            transports=TRANSPORTS,
+            port=PORT,
+            family=family,
         ),
-        controls=attack.controls(),
+        controls=attack.controls(family),
     )
 
 
 @requirement("ISO-5")
 def test_taking_an_address_of_another_subnet_does_not_lead_there(
-    attack: Attack, launch: Callable[..., Container], probe: Prober
+    attack: Attack, launch: Callable[..., Container], probe: Prober, family: Family
 ) -> None:
     """A container with NET_ADMIN that takes an address of another subnet still does not reach it.
 
     Expected: from the address that it took, neither its kernel nor crafted frames reach a
     container of that subnet.
     """
-    intruders = attack.from_taken_addresses(launch)
+    intruders = attack.from_taken_addresses(launch, family)
     # The kernel first asks by ARP, which must not be answered; frames do not need that, and are seen leaving.
     probe.assert_unreachable(
-        attempts=attack.dial(intruders, transports=TRANSPORTS)
-        + attack.frames(intruders, to=list(NextHop), transports=TRANSPORTS, port=PORT),
-        controls=attack.controls(),
+        attempts=attack.dial(intruders, transports=TRANSPORTS, family=family)
+        + attack.frames(intruders, to=list(NextHop), transports=TRANSPORTS, port=PORT, family=family),
+        controls=attack.controls(family),
     )
 
 
 @requirement("ISO-5")
-def test_a_spoofed_source_address_is_not_let_in(attack: Attack, probe: Prober) -> None:
+def test_a_spoofed_source_address_is_not_let_in(attack: Attack, probe: Prober, family: Family) -> None:
     """A packet whose source address is of the subnet that it is for is not let in from another one.
 
     Expected: frames with the source address of the target's own neighbour, sent to the target's
     MAC, to broadcast and to every node's bridges, never arrive.
     """
-    spoofed = attack.with_spoofed_source(attack.across_subnets())
+    spoofed = attack.with_spoofed_source(attack.across_subnets(), family)
     probe.assert_unreachable(
-        attempts=attack.frames(spoofed, to=list(NextHop), transports=TRANSPORTS, port=PORT),
-        controls=attack.controls(),
+        attempts=attack.frames(spoofed, to=list(NextHop), transports=TRANSPORTS, port=PORT, family=family),
+        controls=attack.controls(family),
     )
 
 
 @requirement("ISO-7")
-def test_a_node_does_not_route_between_subnets(attack: Attack, probe: Prober) -> None:
+def test_a_node_does_not_route_between_subnets(attack: Attack, probe: Prober, family: Family) -> None:
     """No node forwards from one subnet into another, whichever of its bridges is asked to.
 
     Expected: packets for the other subnet, sent to the MAC of every bridge of every node as one sends to a
     router, are passed on by none. A frame that a bridge floods as it was sent is for ISO-4 to judge.
     """
     probe.assert_unreachable(
-        attempts=attack.frames(attack.across_subnets(), to=[NextHop.BRIDGES], transports=TRANSPORTS, port=PORT),
-        controls=attack.controls(),
+        attempts=attack.frames(
+            attack.across_subnets(), to=[NextHop.BRIDGES], transports=TRANSPORTS, port=PORT, family=family
+        ),
+        controls=attack.controls(family),
         only_routed=True,
     )
 

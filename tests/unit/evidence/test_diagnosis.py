@@ -79,7 +79,7 @@ def diagnosis(run: Callable[..., Any] = refuse, links: Callable[..., Any] = lamb
     """Of a cluster whose nodes do not do what they are asked for evidence."""
     nodes = {name: Node(name, run) for name in ("u1", "u2")}
     overlay = SimpleNamespace(links=links)
-    inventory = SimpleNamespace(overlay=SimpleNamespace(subnets={}))
+    inventory = SimpleNamespace(overlay=SimpleNamespace(networks_in=lambda family: {}))
 
     def each(do: Callable[[Node], Any]) -> dict[str, Any]:
         return {name: do(node) for name, node in nodes.items()}

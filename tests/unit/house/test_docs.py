@@ -29,7 +29,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").r
 CATALOGUE = load(ROOT / "suites" / "catalogue.yaml")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]+))?\)")
 CODE = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
-KEY = re.compile(r"^\| `([a-z_.\[\]]+)` \|\s*([^|\n]*?)\s*\|", re.M)
+KEY = re.compile(r"^\| `([a-z0-9_.\[\]]+)` \|\s*([^|\n]*?)\s*\|", re.M)
 
 
 def test_the_table_of_requirements_is_the_catalogues() -> None:

@@ -19,9 +19,11 @@ from lab.inventory import Inventory, Nomad
 VXLAN = plan.inventory(LabSpec(name="x", nomad=False))
 
 
-def on(overlay: str, *, nomad: bool = False) -> Inventory:
+def on(overlay: str, *, nomad: bool = False, ipv6: bool = False) -> Inventory:
     """The inventory of a lab with this overlay."""
     changed = VXLAN.overlay.model_copy(update={"name": overlay, "options": {}})
+    if ipv6:
+        changed = changed.model_copy(update={"subnets6": LabSpec(families="46").subnets6()})
     return VXLAN.model_copy(update={"overlay": changed, "nomad": Nomad() if nomad else None})
 
 
@@ -42,7 +44,7 @@ def site(inventory: Inventory) -> Site:
 def test_a_fault_is_planned_on_every_overlay_that_it_declares_and_on_no_other(fault: Fault) -> None:
     """ANY_OVERLAY is what plans without an adapter; every other fault needs its own overlay's devices."""
     for overlay in ("vxlan", "swarm", "weave-plugin", "weave-proxy", "routed", "wireguard", "evpn"):
-        here = site(on(overlay, nomad=True))
+        here = site(on(overlay, nomad=True, ipv6=fault.needs_ipv6 and overlay == "vxlan"))
         if not fault.overlays or overlay in fault.overlays:
             assert fault.actions(here), f"{fault.name} does nothing on {overlay}"
         else:
@@ -51,6 +53,14 @@ def test_a_fault_is_planned_on_every_overlay_that_it_declares_and_on_no_other(fa
             if fault.overlays == ("vxlan",) and not fault.needs_nomad and overlay not in (*ROUTED, "evpn"):
                 with pytest.raises(UsageError, match=f"overlay {overlay}: this fault acts on"):
                     fault.plan(here)
+
+
+def test_a_fault_of_ipv6_is_refused_where_there_is_none() -> None:
+    with pytest.raises(
+        UsageError, match=r"^fault nat66: it acts on IPv6, and this lab has IPv4 only \(--families 46\)"
+    ):
+        choose(FAULTS, "nat66", on("vxlan"))
+    assert FAULTS["nat66"].applies_to == "vxlan with IPv6" and FAULTS["nat66"].obstacle(on("vxlan", ipv6=True)) == ""
 
 
 def test_a_fault_of_vxlan_says_so_itself_where_it_is_not_declared() -> None:

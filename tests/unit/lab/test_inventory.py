@@ -17,10 +17,13 @@ from ruamel.yaml import YAML
 from fixtures.cluster.topology import planned_pairs
 from fixtures.containers.fleet import PER_NODE, slots
 from lab.embedded import plan
+from lab.embedded.kernel import has_ipv6, usable_families
 from lab.embedded.lifecycle import join, refuse_from_outside
 from lab.embedded.plan import LabSpec
 from lab.errors import InventoryError, LabError, UsageError
-from lab.inventory import Inventory, dump, load
+from lab.inventory import Family, Inventory, dump, load
+from lab.overlays import adapter
+from lab.overlays.vxlan import Vxlan
 
 GOOD: dict[str, Any] = {
     "name": "office",
@@ -120,6 +123,30 @@ BAD: dict[str, tuple[object, str]] = {
     "overlapping subnets": (
         spoiled("overlay.subnets.b", "10.32.0.128/25"),
         "overlay.subnets.b: 10.32.0.128/25 overlaps",
+    ),
+    "an IPv6 network of no subnet": (
+        spoiled("overlay.subnets6", {"a": "fd00:1::/64", "b": "fd00:2::/64", "c": "fd00:3::/64"}),
+        "overlay.subnets6.c: is not a subnet; overlay.subnets has: a, b",
+    ),
+    "a subnet without an IPv6 network": (
+        spoiled("overlay.subnets6", {"b": "fd00:2::/64"}),
+        "overlay.subnets6.a: is missing; write the IPv6 network of every subnet, or leave subnets6 out",
+    ),
+    "overlapping IPv6 networks": (
+        spoiled("overlay.subnets6", {"a": "fd00::/48", "b": "fd00:0:0:1::/64"}),
+        "overlay.subnets6.b: fd00:0:0:1::/64 overlaps overlay.subnets6.a fd00::/48; keep them apart",
+    ),
+    "a link-local network": (
+        spoiled("overlay.subnets6", {"a": "fd00:1::/64", "b": "fe80::/64"}),
+        "overlay.subnets6.b: fe80::/64 is link-local or multicast; choose another",
+    ),
+    "not an IPv6 network": (
+        spoiled("overlay.subnets6", {"a": "10.0.0.0/24", "b": "fd00:2::/64"}),
+        "overlay.subnets6.a: '10.0.0.0/24' is not an IPv6 network; write one such as fd00:10:32::/64",
+    ),
+    "an IPv6 network that is a number": (
+        spoiled("overlay.subnets6", {"a": 10, "b": "fd00:2::/64"}),
+        "overlay.subnets6.a: write an address as text, such as fd00:10:32::/64",
     ),
     "an overlapping underlay": (
         spoiled("underlay", "10.32.128.0/17"),
@@ -244,6 +271,11 @@ def test_a_labs_inventory_is_one(nodes: int) -> None:
         ({"nodes": 0}, "--nodes 0"),
         ({"nodes": 21}, "--nodes 21"),
         ({"overlay": "carrier-pigeon"}, "--overlay carrier-pigeon: unknown; there are: "),
+        ({"families": "6"}, "--families 6: choose 4 or 46"),
+        (
+            {"families": "46", "overlay": "swarm"},
+            "--families 46: a lab with overlay swarm has IPv4 only; leave it out, or choose vxlan",
+        ),
         ({"subnet_prefix": 30}, "--subnet-prefix 30"),
         ({"underlay": "10.32.0.0/24"}, "overlaps the overlay range"),
         ({"underlay": "192.168.56.0/29", "nodes": 9}, "has no room for 9 nodes"),
@@ -254,6 +286,50 @@ def test_options_that_do_not_fit_together(chosen: dict[str, Any], words: str) ->
         chosen = chosen | {"underlay": IPv4Network(chosen["underlay"])}
     with pytest.raises(UsageError, match=words):
         LabSpec(**chosen)
+
+
+def test_a_lab_has_ipv6_only_where_it_is_asked_for() -> None:
+    assert plan.inventory(LabSpec()).overlay.families == (Family.V4,)
+    made = plan.inventory(LabSpec(families="46"))
+    assert made.overlay.families == (Family.V4, Family.V6)
+    assert {name: str(network) for name, network in made.overlay.networks_in(Family.V6).items()} == {
+        "a": "fd00:10:32::/64",
+        "b": "fd00:10:32:1::/64",
+    }
+    assert made.overlay.networks_in(Family.V4) == made.overlay.subnets
+
+
+def test_nodes_take_their_ipv6_addresses_from_parts_of_their_own() -> None:
+    overlay = Vxlan(plan.inventory(LabSpec(nodes=20, families="46")))
+    slices = [overlay.slice6_of("b", index) for index in range(20)]
+    assert str(slices[0]) == "fd00:10:32:1:1::/80" and str(slices[19]) == "fd00:10:32:1:14::/80"
+    assert str(overlay.gateway6("b", 2)) == "fd00:10:32:1::3/64"
+    assert not any(overlay.gateway6("b", index).ip in part for index in range(20) for part in slices)
+
+
+def test_too_small_an_ipv6_network_is_told(write: Callable[[object], Path]) -> None:
+    made = Vxlan(load(write(spoiled("overlay.subnets6", {"a": "fd00:1::/64", "b": "fd00:2::/112"}))))
+    assert str(made.slice6_of("a", 0)) == "fd00:1:0:0:1::/80"
+    with pytest.raises(LabError, match=r"overlay\.subnets6\.b: fd00:2::/112 is too small; choose /64"):
+        made.slice6_of("b", 0)
+
+
+def test_an_adapter_of_ipv4_alone_refuses_ipv6_networks(write: Callable[[object], Path]) -> None:
+    data = spoiled("overlay.subnets6", {"a": "fd00:1::/64", "b": "fd00:2::/64"})
+    data["overlay"]["name"] = "weave-plugin"
+    inventory = load(write(data))
+    with pytest.raises(UsageError, match=r"overlay\.subnets6: Flatnet knows overlay weave-plugin with IPv4 only"):
+        adapter(inventory)
+
+
+@pytest.mark.parametrize(("asked", "ipv6", "families"), [("4", True, "4"), ("46", True, "46"), ("4", False, "4")])
+def test_families_are_as_they_are_asked_for(asked: str, ipv6: bool, families: str) -> None:
+    assert usable_families(asked, ipv6) == (families, "")
+
+
+def test_a_machine_without_ipv6_says_so_in_one_line(tmp_path: Path) -> None:
+    families, line = usable_families("46", has_ipv6(tmp_path / "if_inet6"))
+    assert families == "4" and line == "families: this machine has no IPv6, so the lab has IPv4 only"
 
 
 @pytest.mark.parametrize("nodes", [1, 2, 3])

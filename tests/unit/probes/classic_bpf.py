@@ -21,6 +21,8 @@ def accepts(program: Sequence[tuple[int, int, int, int]], data: bytes, *, protoc
             place += true if taken[code & 0xF0] else false
         elif code == 0xB1:  # the length of the IP header into the index
             index = (data[value] & 15) * 4
+        elif code == 0x01:  # a number into the index
+            index = value
         elif code == 0x28 and value == PROTOCOL:
             register = protocol
         else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from fixtures.probes.agent import sweeps
 from fixtures.probes.agent.lanes import Lane
 
 HERE, THERE = "10.0.0.1", "10.0.0.2"
+HERE6, THERE6 = "fd00:10:32:0:1::", "fd00:10:32:1:2::1"
 ID, BASE, WINDOW = b"\1\2\3\4", 501, 77
 TO_US, OTHER = 0, 3
 PORTS = [1, 2, 53, 443, 20777, 32768, 65534, 65535]
@@ -79,14 +81,15 @@ def opened(*lanes: dict[str, Any], ends: int = 2) -> sweeps.Sweep:
     options = {"id": ID.hex(), "base": BASE, "window_field": WINDOW, "filter": [], "lanes": list(lanes), "ends": paths}
     made = sweeps.Sweep(agent, options)
     for end in made.ends:
-        end.raw = Raw4()
+        raw: Any = Raw4()
+        end.raw = dict.fromkeys((socket.AF_INET, socket.AF_INET6), raw)
     return made
 
 
 def prepared(options: dict[str, Any]) -> tuple[sweeps.Sweep, Lane]:
     made = opened(options)
     one = made.lanes[options["number"]]
-    one.from_address = bytes([10, 0, 0, 1])
+    one.from_address = socket.inet_pton(one.family, HERE6 if one.family == socket.AF_INET6 else "10.0.0.1")
     one.prepare(made)
     return made, one
 

@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.probes.agent import mesh as agent_mesh
 from fixtures.probes.agent.endpoint import Endpoint
-from fixtures.probes.agent.formats import EDGE, ICMP
+from fixtures.probes.agent.formats import EDGE, ICMP, MAPPED
 
 AT_ONCE = 3
 WINDOW_S = 1.0
@@ -51,7 +51,9 @@ class Flights:
             Standing(), {"most_neighbours": 1000, "most_new": 1000, "most_flight": AT_ONCE} | bounds | words
         )
         self.mesh.endpoints = [cast(Endpoint, Target())]
-        orders = b"".join(EDGE.pack(index, 0, ICMP, 0, 0, 0, bytes([10, 0, 0, index]), 0) for index in range(count))
+        orders = b"".join(
+            EDGE.pack(index, 0, ICMP, 0, 0, 0, MAPPED + bytes([10, 0, 0, index]), 0) for index in range(count)
+        )
         self.mesh.start({"window": WINDOW_S}, orders, lambda words, body: self.replies.append(words))
 
     def turn(self, after_s: float) -> float | None:
@@ -153,7 +155,7 @@ def test_sending_that_takes_long_is_interrupted_and_goes_on_in_the_next_turn(mon
     flights = Flights(monkeypatch, 0, most_flight=100)
     made.append(flights)
     monkeypatch.setattr(agent_mesh.Mesh, "send_echo", slowly)
-    orders = b"".join(EDGE.pack(index, 0, ICMP, 0, 0, 0, bytes([10, 0, 0, index]), 0) for index in range(8))
+    orders = b"".join(EDGE.pack(index, 0, ICMP, 0, 0, 0, MAPPED + bytes([10, 0, 0, index]), 0) for index in range(8))
     flights.mesh.start({"window": WINDOW_S}, orders, lambda words, body: flights.replies.append(words))
     assert len(flights.went) == 3, "more than TURN_S have passed then"
     flights.mesh.finished(0)

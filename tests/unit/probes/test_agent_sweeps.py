@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import struct
 from typing import Any
 
@@ -87,7 +88,7 @@ class Sending:
         self.clock = clock
         self.replies: list[tuple[object, ...]] = []
         self.made = opened(lane(0, 17, destination=None))
-        self.raw: Any = self.made.ends[0].raw
+        self.raw: Any = self.made.ends[0].raw[socket.AF_INET]
         self.body = struct.pack(f"!{count}H", *range(1, count + 1))
         self.rate = rate
 
@@ -210,7 +211,7 @@ def test_lanes_take_turns(clock: list[float], monkeypatch: pytest.MonkeyPatch) -
     made = opened(lane(0, 17, destination=None), lane(1, 6, destination=None))
     body = struct.pack("!20H", *range(1, 21))
     made.start({"rate": 1e4, "window": 0.1, "orders": [[0, 0, 40], [1, 0, 40]]}, body, lambda *_: None)
-    raw: Any = made.ends[0].raw
+    raw: Any = made.ends[0].raw[socket.AF_INET]
     for data in list(raw.sent):
         made.note(0, data, ("eth0", 0x0800, OUTGOING))
     clock[0] += 0.01

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 from scapy.layers.inet import IP, UDP
 
-from fixtures.probes.agent.formats import RECORD, RESULT, SERVED, request_payload
+from fixtures.probes.agent.formats import RECORD, RESULT, SERVED, pack_address, request_payload
 from fixtures.probes.assessment import assess
 from fixtures.probes.delivery import Delivery, Edge, Transport
 from fixtures.probes.plan import Part, plan
@@ -25,7 +24,7 @@ Answer = tuple[dict[str, Any], bytes]
 
 
 def packed(address: str) -> bytes:
-    return IPv4Address(address).packed
+    return bytes(pack_address(address))
 
 
 def packet(source: str, destination: str, ports: tuple[int, int], payload: bytes, kind: int) -> bytes:
@@ -127,13 +126,13 @@ def test_a_full_table_of_neighbours_accuses_nobody(full: list[int | None]) -> No
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
 def test_an_agent_without_room_for_sockets_accuses_nobody(code: int) -> None:
-    result = RESULT.pack(0, 1.0, 0, bytes(4), 0, code, 0)
+    result = RESULT.pack(0, 1.0, 0, bytes(16), 0, code, 0)
     with pytest.raises(
         HarnessError, match=r"node u1: its agent could not open a socket for u1/a1->u2/a2-udp: Too many"
     ):
         assessed(answers(result=result))
     unsent = assessed(
-        [answer([b"", b"", RESULT.pack(0, 1.0, 0, bytes(4), 0, errno.ENETUNREACH, 0)]), answer([b""] * 3)]
+        [answer([b"", b"", RESULT.pack(0, 1.0, 0, bytes(16), 0, errno.ENETUNREACH, 0)]), answer([b""] * 3)]
     )
     assert unsent.outcome is Outcome.NOT_SENT
 

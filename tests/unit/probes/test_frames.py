@@ -34,6 +34,15 @@ def test_an_ipv4_frame_equals_the_one_of_scapy(transport: Transport, port: int) 
 
 
 @pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+def test_udp_and_tcp_over_ipv6_equal_those_of_scapy(transport: Transport, port: int) -> None:
+    addresses = ("fd00:10:32:0:1::", "fd00:10:32:0:2::1")
+    made = craft(transport, interface="eth0", macs=MACS, addresses=addresses, port=port, description="")
+    head = Ether(src=MACS[0], dst=MACS[1]) / IPv6(src=addresses[0], dst=addresses[1], hlim=64)
+    assert made.make(PAYLOAD) == bytes(head / layer(transport, port) / PAYLOAD)
+
+
+@pytest.mark.parametrize("port", PORTS)
 def test_an_ipv6_frame_equals_the_one_of_scapy(port: int) -> None:
     addresses = (link_local(MACS[0]), "ff02::1")
     made = craft(Transport.ICMP, interface="eth0", macs=MACS, addresses=addresses, port=port, description="")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
-from ipaddress import IPv4Address
 
 import pytest
 
 from fixtures.probes import bpf
 from fixtures.probes import plan as plan_module
-from fixtures.probes.agent.formats import DIAL, EDGE, FRAME, request_payload
+from fixtures.probes.agent.formats import DIAL, EDGE, FRAME, pack_address, request_payload
 from fixtures.probes.agent.mesh import MOST_FLIGHT
 from fixtures.probes.delivery import Edge, Endpoint, Frame, Transport
 from fixtures.probes.plan import (
@@ -61,12 +60,12 @@ def test_both_directions_of_a_pair_have_one_turn() -> None:
 
 def test_ports_are_served_at_the_destination_by_transport() -> None:
     edges = [Edge(A, B, ICMP), Edge(A, B, UDP), Edge(A, B, TCP, 80), Edge(A, C, UDP, 53), Edge(C, A, ICMP)]
-    assert served_ports(edges, PORT) == {B.name: {(17, PORT), (6, 80)}, C.name: {(17, 53)}}
+    assert served_ports(edges, PORT) == {B.name: {(17, PORT, 4), (6, 80, 4)}, C.name: {(17, 53, 4)}}
 
 
 def test_an_agent_is_told_what_to_serve_and_to_record() -> None:
     (part, _) = plan([Edge(A, B, UDP, 80)], {"u1": [HOP]})
-    served = {A.name: {(17, 80), (6, 7)}, B.name: {(17, 9)}}
+    served = {A.name: {(17, 80, 4), (6, 7, 6)}, B.name: {(17, 9, 4)}}
     made = opening(part, MESH, served, {A.name: b"secret-A"}, PORT)
     assert made == {
         "id": MESH.hex(),
@@ -74,7 +73,7 @@ def test_an_agent_is_told_what_to_serve_and_to_record() -> None:
             {
                 "netns": A.netns,
                 "identity": b"secret-A".hex(),
-                "serve": [(6, 7), (17, 80)],
+                "serve": [(6, 7, 6), (17, 80, 4)],
                 "filter": bpf.mesh([7, 9, 80]),
             }
         ],
@@ -93,7 +92,7 @@ def test_without_a_port_the_recorders_expect_the_default_one() -> None:
 def test_too_many_ports_are_refused() -> None:
     (part, _) = plan([Edge(A, B, UDP)], {})
     with pytest.raises(ValueError, match="25 ports"):
-        opening(part, MESH, {B.name: {(17, port) for port in range(25)}}, {A.name: b""}, PORT)
+        opening(part, MESH, {B.name: {(17, port, 4) for port in range(25)}}, {A.name: b""}, PORT)
 
 
 @pytest.mark.parametrize("port", [None, 80])
@@ -102,7 +101,7 @@ def test_an_order_is_an_edge_as_the_agent_reads_it(port: int | None) -> None:
     edges = [Edge(here, B, UDP), Edge(A, B, TCP, port, "10.9.9.9", 555), Edge(A, B, ICMP)]
     (part, _) = plan(edges, {})
     packed = orders(part, range(1, 2), MESH, PORT)
-    address = IPv4Address("10.9.9.9").packed
+    address = pack_address("10.9.9.9")
     assert EDGE.unpack(packed) == (1, part.numbers[A.name], 6, DIAL, port or PORT, 555, address, 0)
     assert len(orders(part, range(3), MESH, PORT)) == 3 * EDGE.size and orders(part, range(3, 4), MESH, PORT) == b""
 
@@ -112,7 +111,7 @@ def test_an_order_for_a_crafted_frame_carries_it_and_its_interface() -> None:
     (part, _) = plan([Edge(A, B, UDP, frame=frame)], {})
     packed = orders(part, range(1), MESH, PORT)
     expected = b"\x04eth0head" + request_payload(MESH, 0)
-    assert EDGE.unpack_from(packed) == (0, 0, 17, FRAME, PORT, 0, bytes(4), len(expected))
+    assert EDGE.unpack_from(packed) == (0, 0, 17, FRAME, PORT, 0, bytes(16), len(expected))
     assert packed[EDGE.size :] == expected
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
@@ -118,7 +118,7 @@ FOREIGN: dict[str, Packet | bytes] = {
     "VLAN": bytes(Dot1Q(vlan=0x545, prio=2) / probe(Transport.UDP)),
     "a whole frame": bytes(Ether() / probe(Transport.UDP)),
     "ARP": bytes(ARP(pdst=B.address)),
-    "IPv6": bytes(IPv6() / UDP() / ASKED),
+    "IPv6 with an extension header": bytes(IPv6() / IPv6ExtHdrDestOpt() / UDP() / ASKED),
     "nothing": b"",
     "half a header": bytes(probe(Transport.UDP))[:12],
     "no more than a header": bytes(probe(Transport.UDP))[:20],

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
+from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6
 from scapy.packet import Packet, Raw
 
 from fixtures.probes import sightings
@@ -46,6 +47,73 @@ def test_a_plain_probe_is_read(transport: Transport, more: bytes) -> None:
         61,
         Header(transport, A.address, B.address, OWN_PORT, PORT, TAG + more),
     )
+
+
+HERE6, THERE6 = "fd00:10:32:0:1::", "fd00:10:32:0:2::1"
+LAYERS6: dict[str, tuple[Packet, bytes, Step, Transport]] = {
+    "a UDP request": (UDP(sport=OWN_PORT, dport=PORT), MAGIC, Step.REQUEST, Transport.UDP),
+    "a UDP answer": (UDP(sport=OWN_PORT, dport=PORT), ANSWER, Step.ANSWER, Transport.UDP),
+    "a TCP answer": (TCP(sport=OWN_PORT, dport=PORT, options=[("NOP", None)] * 4), ANSWER, Step.ANSWER, Transport.TCP),
+    "an echo request": (ICMPv6EchoRequest(id=OWN_PORT, seq=PORT), MAGIC, Step.REQUEST, Transport.ICMP),
+    "an echo reply": (ICMPv6EchoReply(id=OWN_PORT, seq=PORT), MAGIC, Step.ANSWER, Transport.ICMP),
+}
+
+
+def packet6(name: str, tag: bytes = TAG, **fields: Any) -> Packet:
+    layer, kind, _, _ = LAYERS6[name]
+    return IPv6(src=HERE6, dst=THERE6, hlim=61, **fields) / layer / (kind + tag[4:])
+
+
+@pytest.mark.parametrize("name", LAYERS6)
+@pytest.mark.parametrize("more", [b"", b"\x00" * 9])
+def test_a_plain_probe_over_ipv6_is_read(name: str, more: bytes) -> None:
+    _, kind, step, transport = LAYERS6[name]
+    body = kind + TAG[4:] + more
+    assert plain(packet6(name, TAG + more)) == (
+        INDEX,
+        step,
+        61,
+        Header(transport, HERE6, THERE6, OWN_PORT, PORT, body),
+    )
+
+
+NOT_PLAIN6 = {
+    "an echo of another code": IPv6() / ICMPv6EchoRequest(code=1, data=TAG),
+    "another type of ICMPv6": IPv6() / ICMPv6EchoRequest(type=1, data=TAG),
+    "another protocol": IPv6(nh=132) / Raw(bytes(8) + TAG),
+    "another mesh": packet6("a UDP request", MAGIC + b"else" + TAG[8:]),
+    "another kind of tag": IPv6() / UDP() / (b"FLNx" + TAG[4:]),
+    "an edge that the mesh does not have": packet6("a UDP request", TAG[:8] + EDGES.to_bytes(4, "big")),
+    "half a tag": packet6("a UDP request", TAG[:-1]),
+    "half a tag behind TCP": packet6("a TCP answer", TAG[:-1]),
+    "a length without its tag": packet6("a UDP request", plen=19),
+}
+
+
+@pytest.mark.parametrize("name", NOT_PLAIN6)
+def test_what_is_not_plain_over_ipv6_is_left_to_the_slow_way(name: str) -> None:
+    assert plain(NOT_PLAIN6[name]) is None
+
+
+@pytest.mark.parametrize("name", LAYERS6)
+def test_a_packet_of_ipv6_that_was_cut_off_is_not_plain(name: str) -> None:
+    whole = bytes(packet6(name))
+    for length in range(len(whole)):
+        assert plain(whole, length) is None
+        assert read_plain_probe(whole[:length], 0, length, MESH, EDGES) is None
+
+
+@given(st.sampled_from(list(LAYERS6)), st.integers(0, 2**32), st.integers(0, 3))
+def test_the_slow_way_reads_ipv6_the_same(name: str, seed: int, times: int) -> None:
+    dice = random.Random(seed)
+    data = bytearray(bytes(packet6(name, TAG + bytes(4))))
+    for _ in range(times):
+        data[dice.randrange(len(data))] = dice.randrange(256)
+    length = dice.choice((len(data), dice.randrange(len(data) + 1)))
+    records = [record(bytes(data[:length])), record(packet6(name))]
+    with mock.patch.object(sightings, "read_plain_probe", return_value=None):
+        slow = read(*records)
+    assert read(*records) == slow
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def test_a_server_that_cannot_bind_names_the_port_only_if_it_is_taken(taken: boo
     server = endpoint.Endpoint.__new__(endpoint.Endpoint)
     server.sockets, server.netns, server.agent = [], None, Agent()
     with pytest.raises(Refusal, match="port 80 in the node") as refused:
-        server.serve(protocol, 80)
+        server.serve(protocol, 80, 4)
     assert refused.value.taken_port == (80 if taken else None)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from socket import inet_aton
-
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
-from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NS, IPv6
+from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NS, IPv6
 from scapy.packet import Packet as Built
 from scapy.packet import Raw
 
@@ -21,6 +19,7 @@ from fixtures.probes.agent.formats import (
     RECORD,
     RESULT,
     SERVED,
+    pack_address,
 )  # fmt: skip
 from fixtures.probes.delivery import Attempt, Transport
 from fixtures.probes.wire import Packet
@@ -46,6 +45,26 @@ READ: dict[str, tuple[Built, Packet]] = {
     "a first fragment": (
         IP(src=HERE, dst=THERE, ttl=61, flags="MF") / UDP(sport=4, dport=5) / b"body",
         Packet(Transport.UDP, HERE, THERE, 4, 5, 61, b"body"),
+    ),
+    "UDP over IPv6": (
+        IPv6(src=HERE6, dst=THERE6, hlim=61) / UDP(sport=4, dport=5) / b"body",
+        Packet(Transport.UDP, HERE6, THERE6, 4, 5, 61, b"body"),
+    ),
+    "UDP over IPv6 without a payload": (
+        IPv6(src=HERE6, dst=THERE6, hlim=61) / UDP(sport=4, dport=5),
+        Packet(Transport.UDP, HERE6, THERE6, 4, 5, 61, b""),
+    ),
+    "TCP over IPv6": (
+        IPv6(src=HERE6, dst=THERE6, hlim=61) / TCP(sport=4, dport=5, flags="SA", seq=8, ack=9) / b"body",
+        Packet(Transport.TCP, HERE6, THERE6, 4, 5, 61, b"body", 0x12, 8, 9),
+    ),
+    "TCP over IPv6 with options": (
+        IPv6(src=HERE6, dst=THERE6, hlim=61) / TCP(sport=4, dport=5, flags="F", options=[("NOP", None)] * 8) / b"body",
+        Packet(Transport.TCP, HERE6, THERE6, 4, 5, 61, b"body", 0x01),
+    ),
+    "an error of ICMPv6": (
+        IPv6(src=HERE6, dst=THERE6, hlim=61) / ICMPv6DestUnreach(code=1) / b"what was sent",
+        Packet(Transport.ICMP, HERE6, THERE6, 0, 0, 61, b"what was sent", icmp=(1, 1)),
     ),
     "TCP": (
         IP(src=HERE, dst=THERE, ttl=61) / TCP(sport=4, dport=5, flags="SA", seq=8, ack=9) / b"body",
@@ -103,7 +122,7 @@ def test_a_packet_without_its_whole_header_is_not_read(name: str) -> None:
     built, packet = READ[name]
     data = bytes(built)
     version = data[0] >> 4
-    needed = 48 if version == 6 else SHORTEST[packet.transport] - 20 + (data[0] & 15) * 4
+    needed = SHORTEST[packet.transport] - 20 + (40 if version == 6 else (data[0] & 15) * 4)
     assert wire.read(data[:needed]) is not None
     for kept in range(needed):
         assert wire.read(data[:kept]) is None
@@ -116,7 +135,8 @@ NOT_READ: dict[str, Built | bytes] = {
     "another protocol": IP(proto=132) / Raw(bytes(40)),
     "another ICMPv6 message": IPv6() / ICMPv6ND_NS() / bytes(40),
     "a message of ICMPv6 beside echoes": IPv6() / ICMPv6EchoRequest(type=130, data=bytes(8)),
-    "another protocol over IPv6": IPv6() / UDP(sport=128 << 8) / bytes(40),
+    "another protocol over IPv6": IPv6(nh=132) / UDP(sport=128 << 8) / bytes(40),
+    "TCP over IPv6 that ends in its header": bytes(IPv6() / TCP())[:59],
 }
 
 
@@ -141,7 +161,7 @@ def test_records_follow_one_another() -> None:
 
 
 def test_attempts_follow_one_another() -> None:
-    here = inet_aton(HERE)
+    here = pack_address(HERE)
     known = RESULT.pack(1, 1.5, KNOWS_SOURCE | CONNECTED, here, 4, 0, 6) + b"answer"
     refused = RESULT.pack(2, 2.5, 0, here, 4, 111, 0)
     bound = RESULT.pack(3, 3.5, KNOWS_SOURCE, here, 4, 0, 1) + b"x"
@@ -153,8 +173,8 @@ def test_attempts_follow_one_another() -> None:
 
 
 def test_what_servers_saw() -> None:
-    data = SERVED.pack(1, inet_aton(HERE), 4) + SERVED.pack(2, inet_aton(THERE), 5)
-    assert list(wire.served(data)) == [(1, HERE, 4), (2, THERE, 5)]
+    data = SERVED.pack(1, pack_address(HERE), 4) + SERVED.pack(2, pack_address(THERE6), 5)
+    assert list(wire.served(data)) == [(1, HERE, 4), (2, THERE6, 5)]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +197,24 @@ def test_what_servers_saw() -> None:
 )
 def test_icmp_errors_have_words(kind: int, code: int, words: str | None) -> None:
     assert wire.icmp_error(kind, code) == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "words"),
+    [
+        (1, 0, "no route"),
+        (1, 1, "communication prohibited"),
+        (1, 4, "port unreachable"),
+        (1, 9, "unreachable, code 9"),
+        (2, 0, "packet too big"),
+        (3, 0, "time exceeded"),
+        (4, 0, "parameter problem"),
+        (11, 0, None),
+        (128, 0, None),
+    ],
+)
+def test_icmpv6_errors_have_words_of_their_own(kind: int, code: int, words: str | None) -> None:
+    assert wire.icmp_error(kind, code, 6) == words
 
 
 def test_fields_of_other_protocols_are_zero() -> None:

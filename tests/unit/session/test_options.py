@@ -35,8 +35,16 @@ def test_the_head_of_a_run_of_the_suites_shows_the_seed(
     suites: bool, told: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(life, "runs_suites", lambda config: suites)
-    config: Any = SimpleNamespace(stash={RUN: SimpleNamespace(seed=7, covering=Covering(7, complete=True))})
+    config: Any = SimpleNamespace(stash={RUN: SimpleNamespace(seed=7, less="", covering=Covering(7, complete=True))})
     assert life.pytest_report_header(cast(pytest.Config, config)) == told
+
+
+def test_the_head_says_when_the_lab_has_less_than_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(life, "runs_suites", lambda config: True)
+    run = SimpleNamespace(seed=7, less="families: IPv4 only", covering=Covering(7, complete=True))
+    config: Any = SimpleNamespace(stash={RUN: run})
+    told = life.pytest_report_header(cast(pytest.Config, config))
+    assert told is not None and told.splitlines()[0] == "families: IPv4 only" and told.count("\n") == 1
 
 
 def option(**chosen: object) -> Any:
