@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
@@ -32,13 +32,18 @@ def family_of(address: str) -> Family:
     return Family.V6 if ":" in address else Family.V4
 
 
-def _refuse_number(value: object) -> object:
-    if isinstance(value, int):
-        raise ValueError("write an address as text, such as fd00:10:32::/64")
-    return value
+def refuse_number(example: str) -> Callable[[object], object]:
+    """Refuses what YAML reads as a number or a truth value: ipaddress would accept it as an address."""
+
+    def refuse(value: object) -> object:
+        if isinstance(value, int):
+            raise ValueError(f"write an address as text, such as {example}")
+        return value
+
+    return refuse
 
 
-Network6 = Annotated[IPv6Network, BeforeValidator(_refuse_number)]
+Network6 = Annotated[IPv6Network, BeforeValidator(refuse_number("fd00:10:32::/64"))]
 
 
 def insist_on_networks(subnets: Iterable[str], networks: Mapping[str, IPv6Network]) -> None:

@@ -17,19 +17,11 @@ from ruamel.yaml import YAML
 
 from lab.errors import InventoryError
 
-from .families import Family, IPNetwork, Network6, insist_on_networks
+from .families import Family, IPNetwork, Network6, insist_on_networks, refuse_number
 from .reading import describe, read_mapping
 
-
-def _refuse_number(value: object) -> object:
-    """Refuse what YAML reads as a number or a truth value: ipaddress would accept it as an address."""
-    if isinstance(value, int):
-        raise ValueError("write an address as text, such as 10.32.0.0/16")
-    return value
-
-
-Address = Annotated[IPv4Address, BeforeValidator(_refuse_number)]
-Network = Annotated[IPv4Network, BeforeValidator(_refuse_number)]
+Address = Annotated[IPv4Address, BeforeValidator(refuse_number("10.32.0.0/16"))]
+Network = Annotated[IPv4Network, BeforeValidator(refuse_number("10.32.0.0/16"))]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 DockerName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")]
 Via = Literal["ssh", "docker", "nomad"]
