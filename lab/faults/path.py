@@ -160,6 +160,7 @@ FAULTS = (
         _cleartext,
         must_fail=("PATH-8",),
         blames=("{node}", "{peer}", "can be read at"),
+        may_fail=("NET-1", "NET-5", "ISO-2"),
         overlays=ENCRYPTED,
     ),
     Fault(

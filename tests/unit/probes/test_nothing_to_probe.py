@@ -19,7 +19,7 @@ ALONE = SimpleNamespace(endpoint=SimpleNamespace(name="u1/a1"), label="u1/a1")
 
 def prober() -> Prober:
     nothing = cast(Any, None)
-    cluster = SimpleNamespace(overlay=SimpleNamespace(hops=lambda: 1))
+    cluster = SimpleNamespace(overlay=SimpleNamespace(hops_between=lambda node, other: 1))
     fleet = SimpleNamespace(neighbours=lambda subnet: [])
     return Prober(cast(Any, cluster), cast(Any, fleet), nothing, nothing, cast(Lease, None))
 
