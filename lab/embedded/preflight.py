@@ -54,6 +54,8 @@ _ROWS = table_rows(TABLE.read_text(encoding="utf-8"))
 VM_PACKAGES = {program: " or ".join(packages) for program, need, packages in _ROWS if need == "vm"}
 VM_PROGRAMS = tuple(VM_PACKAGES)
 """Programs without which no node is a virtual machine (`--machines`)."""
+IN_ROOTS = frozenset(node_programs(TABLE.read_text(encoding="utf-8")))
+"""Programs that every root file system has, and every image of machines."""
 PROGRAMS = {**needed_programs(TABLE.read_text(encoding="utf-8")), "consul": "consul (see ./run)"}
 """Program → the Debian packages that bring it."""
 
