@@ -26,12 +26,12 @@ from lab.overlays import OVERLAYS
 from lab.programs import search_path
 
 from . import cgroups, prepare, roots
+from .fitness import require_userlands
 from .namespaces import CLONE_NEWNET, setns
 from .plan import LabSpec, run_root
-from .preflight import IN_ROOTS, PROGRAMS, VM_PROGRAMS, require
+from .preflight import PROGRAMS, VM_PROGRAMS, require
 from .readiness import make_ready
 from .supervisor import STAY
-from .userland import Userland
 from .vm import image as vm_image
 
 START_TIMEOUT_S = 20.0
@@ -139,28 +139,7 @@ def require_for(spec: LabSpec) -> None:
     lacking = kind.lacking()
     if lacking is not None:
         raise LabError(lacking)
-    for node, release in spec.roots().items():
-        root = roots.find(release)
-        refused = kind.refuses_engine(root.docker)
-        if refused is not None:
-            raise LabError(f"--root {node}={release}: {refused}")
-        lacks = [name for name in kind.needs if Userland(root.tree).find_program(name) is None]
-        if lacks:
-            raise LabError(
-                f"--root {node}={release}: overlay {kind.name} needs {', '.join(lacks)}, which that root file system "
-                f"does not have; leave {node} out"
-            )
-    for node, release in spec.vms().items():
-        image = vm_image.find(release)
-        refused = None if image is None else kind.refuses_engine(image.docker)
-        if refused is not None:
-            raise LabError(f"--machines {node}=vm, of the release {release}: {refused}")
-        lacks = [name for name in kind.needs if name not in IN_ROOTS]
-        if lacks:
-            raise LabError(
-                f"--machines {node}=vm: overlay {kind.name} needs {', '.join(lacks)}, which images of machines do not "
-                "have; choose another overlay"
-            )
+    require_userlands(spec, kind)
 
 
 OWN_NAMESPACE = "/proc/1/ns/net"

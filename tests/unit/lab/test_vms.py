@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 
 from lab.embedded import plan, roots
+from lab.embedded.fitness import require_userlands
 from lab.embedded.plan import PATIENCE, LabSpec
 from lab.embedded.preflight import TABLE
 from lab.embedded.vm import files, image, initrd, kvm, qemu
 from lab.errors import LabError, UsageError
 from lab.inventory import Commands
+from lab.overlays import OVERLAYS
+from lab.overlays.vxlan import Vxlan
+from lab.overlays.weave import WeaveProxy
 
 CABLES = [{"bridge": "lan", "interface": "eth0", "mac": "02:f1:c0:a8:38:05", "address": "192.168.56.5/24"}]
 FACTS = {
@@ -341,3 +345,16 @@ def test_an_image_has_the_programs_of_a_node_and_a_kernel() -> None:
     wanted = roots.wanted_packages(TABLE.read_text(encoding="utf-8"))
     assert {"docker.io", "openssh-server", "python3"} <= set(wanted)
     assert {"linux-image-cloud-amd64", "systemd-sysv", "udev"} <= set(image.PACKAGES)
+
+
+def test_an_overlay_that_an_image_cannot_carry_is_refused(cached: Make) -> None:
+    folder = cached("trixie")
+    facts = json.loads((folder / image.FACTS).read_text(encoding="utf-8"))
+    facts["versions"]["docker.io"] = "26.1.5+dfsg1-9"
+    (folder / image.FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    spec = LabSpec(machines="u3=vm", root="u3=trixie")
+    require_userlands(spec, Vxlan)
+    with pytest.raises(LabError, match=r"^--machines u3=vm, of the release trixie: .*Docker 26\.1\.5 refuses"):
+        require_userlands(spec, WeaveProxy)
+    with pytest.raises(LabError, match=r"^--machines u3=vm: overlay wireguard needs wg, which images "):
+        require_userlands(spec, OVERLAYS["wireguard"])
