@@ -46,6 +46,7 @@ class Evpn(Vxlan):
     """The adapter of kernel VXLAN under FRR; bridges, VNIs and addresses as in vxlan."""
 
     name = "evpn"
+    dual_stack = False  # not tried yet
     needs = ("vtysh",)
 
     @classmethod

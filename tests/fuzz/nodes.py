@@ -88,7 +88,7 @@ def _rules(answers: Mapping[str, str]) -> None:
     node = _node({**answers, **common})
     node.access = node
     overlay = SimpleNamespace(
-        links=lambda _: {"bridge a": Link("fn-a"), "tunnel a": Link("vx-a")}, bridge_filtering=None
+        links=lambda _: {"bridge a": Link("fn-a"), "tunnel a": Link("vx-a")}, bridge_filtering=None, hops=lambda: 0
     )
     cluster: Any = SimpleNamespace(
         each=lambda do: {"u1": do(node)}, nodes={"u1": node}, overlay=overlay, inventory=INVENTORY
