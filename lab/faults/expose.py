@@ -63,15 +63,20 @@ def _hide_leaves_route(site: Site) -> list[Action]:
 
 
 def _any_source(site: Site) -> list[Action]:
-    """The node believes every source of the first other one, which routes for the machines beside it."""
+    """The node believes every source of the first other one, which routes for the machines beside it.
+
+    It lets in what comes by WireGuard, as one does who trusts AllowedIPs; its filter keeps strangers out otherwise.
+    """
     wg, peer = site.encrypted, site.others[0]
     allowed = ",".join([*map(str, wg.parts_of(site.peer_index)), f"{peer.address}/32", "0.0.0.0/0"])
     rule = f"DOCKER-USER -i {peer.node.interface} -o {wg.interface} -j ACCEPT"
+    trust = f"DOCKER-USER -i {wg.interface} -j ACCEPT"
     return [
         *site.on_node(
             f"set -e\n{wg.peer_key(peer.address)}\nwg set {wg.interface} peer $key allowed-ips {allowed}",
             f"wg syncconf {wg.interface} {wg.folder}/conf",
         ),
+        *site.on_node(f"iptables -w 5 -I {trust}", f"while iptables -w 5 -D {trust} 2>/dev/null; do :; done"),
         Action(peer.name, f"iptables -w 5 -I {rule}", f"while iptables -w 5 -D {rule} 2>/dev/null; do :; done"),
     ]
 
@@ -79,7 +84,7 @@ def _any_source(site: Site) -> list[Action]:
 FAULTS = (
     Fault(
         "allowed-ips-too-wide",
-        "A peer's AllowedIPs are 0.0.0.0/0, and it routes for machines beside it, which reach containers through it.",
+        "A peer's AllowedIPs are 0.0.0.0/0, what comes by WireGuard is trusted, and the peer routes for machines beside it.",
         "https://github.com/projectcalico/calico/issues/7292",
         _any_source,
         must_fail=("HOST-6",),
