@@ -62,6 +62,10 @@ def _hide_leaves_route(site: Site) -> list[Action]:
     )
 
 
+LOOSE = 2
+"""What a lab's nodes have of rp_filter, as systemd sets it (ip-sysctl.rst)."""
+
+
 def _any_source(site: Site) -> list[Action]:
     """The node believes every source of the first other one, which routes for the machines beside it.
 
@@ -70,12 +74,15 @@ def _any_source(site: Site) -> list[Action]:
     wg, peer = site.encrypted, site.others[0]
     allowed = ",".join([*map(str, wg.parts_of(site.peer_index)), f"{peer.address}/32", "0.0.0.0/0"])
     rule = f"DOCKER-USER -i {peer.node.interface} -o {wg.interface} -j ACCEPT"
+    unfiltered = f"net.ipv4.conf.all.rp_filter={{0}} net.ipv4.conf.{wg.interface}.rp_filter={{0}}"
     trust = f"DOCKER-USER -i {wg.interface} -j ACCEPT"
     return [
         *site.on_node(
             f"set -e\n{wg.peer_key(peer.address)}\nwg set {wg.interface} peer $key allowed-ips {allowed}",
             f"wg syncconf {wg.interface} {wg.folder}/conf",
         ),
+        # Without an address on its interface the kernel drops sources that are not routed there, however loose it is.
+        *site.on_node(f"sysctl -qw {unfiltered.format(0)}", f"sysctl -qw {unfiltered.format(LOOSE)}"),
         *site.on_node(f"iptables -w 5 -I {trust}", f"while iptables -w 5 -D {trust} 2>/dev/null; do :; done"),
         Action(peer.name, f"iptables -w 5 -I {rule}", f"while iptables -w 5 -D {rule} 2>/dev/null; do :; done"),
     ]
@@ -84,7 +91,7 @@ def _any_source(site: Site) -> list[Action]:
 FAULTS = (
     Fault(
         "allowed-ips-too-wide",
-        "A peer's AllowedIPs are 0.0.0.0/0, what comes by WireGuard is trusted, and the peer routes for machines beside it.",
+        "A peer's AllowedIPs are 0.0.0.0/0, what comes from it is trusted, and it routes for machines beside it.",
         "https://github.com/projectcalico/calico/issues/7292",
         _any_source,
         must_fail=("HOST-6",),
