@@ -10,13 +10,14 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from lab.embedded import supervisor
 from lab.embedded.supervisor import IpFailed, Supervisor, _ip
 from lab.underlay import port_of
+from lab.waiting import wait_for
 
 CABLES = [{"bridge": "underlay", "interface": "eth0", "mac": "02:f1:c0:a8:38:03"}]
 PORT = port_of("u1", "underlay")
@@ -203,7 +204,17 @@ def test_a_root_that_a_node_has_had_is_locked_as_long_as_the_lab_lives(lab: Lab,
             fcntl.flock(facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for descriptor in lab.held.values():
             os.close(descriptor)
-        fcntl.flock(facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A process that was being started when they were closed has them until it executes its program.
+        wait_for("the lock", lambda: taken(facts))
+
+
+def taken(file: IO[str]) -> str | None:
+    """Take the lock, or say who has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "somebody has it"
+    return None
 
 
 def test_a_root_that_was_removed_meanwhile_is_an_error_and_the_node_stays_off(lab: Lab, root: Path) -> None:
