@@ -288,17 +288,9 @@ class Chaos:
             "ip -o link; ip -o -4 address; docker network ls; docker ps -a",
         )
         return {
-            "processes": {pid: _began(pid) for pid in pids},
+            "processes": {pid: traces.start_time(pid) for pid in pids},
             "node": shown.stdout if shown.returncode == 0 else shown.stderr,
         }
-
-
-def _began(pid: int) -> str:
-    """When a process started (proc(5)); empty when it has ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
 
 
 def _fill(path: Path) -> None:

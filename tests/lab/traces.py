@@ -109,15 +109,17 @@ def holders(of: set[str]) -> dict[int, str]:
     Once they have ended only a mount could keep the namespaces; their numbers are given to others then.
     """
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return {pid: began for pid in pids if _links([pid]) & of and (began := _began(pid)) is not None}
+    return {pid: began for pid in pids if _links([pid]) & of and (began := start_time(pid)) is not None}
 
 
 def wait_ended(of: Mapping[int, str]) -> dict[int, str]:
     """Wait until all of these holders have ended; returns those that have not."""
-    return wait_until(lambda: {pid: began for pid, began in of.items() if _began(pid) == began}, lambda some: not some)
+    return wait_until(
+        lambda: {pid: began for pid, began in of.items() if start_time(pid) == began}, lambda some: not some
+    )
 
 
-def _began(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
     """When a process started, in clock ticks since boot (proc(5)); None when it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
