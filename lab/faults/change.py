@@ -143,7 +143,6 @@ FAULTS = (
         "https://docs.docker.com/engine/daemon/live-restore/",
         _engine_restarted,
         must_fail=("CHG-2",),
-        may_fail=("CHG-3",),  # an engine writes the rules of its networks in another order each time
         blames=("{container}", "restarted containers, which is not a lost network", "ended at"),
         overlays=ANY_OVERLAY,
     ),
