@@ -112,6 +112,11 @@ def _outside(site: Site) -> list[Action]:
     return site.daemon("containers", "containers.py", "add", network, str(other[200]), str(other.prefixlen))
 
 
+def _conversations_first(site: Site) -> list[Action]:
+    """What a firewall has as its first rule, before those that keep networks apart."""
+    return [*_exposed_to_both(site), *site.iptables("FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")]
+
+
 def _filter_gone(site: Site) -> list[Action]:
     """Take out the jump to the filter that keeps subnets apart, and Docker's own rule for bridges."""
     jump = f"DOCKER-USER -j {CHAIN}"
@@ -243,6 +248,15 @@ FAULTS = (
         "-p 132",
         r"132 \(SCTP\)",
         must="ISO-10",
+    ),
+    Fault(
+        "conversations-pass-first",
+        "A firewall accepts what belongs to known conversations before it looks at where that comes from.",
+        "https://github.com/moby/moby/pull/49518",
+        _conversations_first,
+        must_fail=("ISO-5",),
+        blames=("{node}", "in the conversation of", "routed"),
+        overlays=BRIDGED,
     ),
     Fault(
         "address-outside-subnet",

@@ -71,7 +71,7 @@ class Evpn(Vxlan):
         for subnet in self.subnets:
             present = shlex.quote(f"/sys/class/net/{self.tunnel(subnet)}")
             script += [f"if [ ! -e {present} ]; then", *self.make_tunnel(node, subnet, node.address), "fi"]
-        node.run("\n".join(script))
+        node.run("\n".join([*script, *self.kept_apart()]))
         node.run(
             f"set -e; mkdir -p {FOLDER} /run/frr; chown frr:frr /run/frr; cd {FOLDER}; : >zebra.conf; cat >bgpd.conf",
             stdin=self.configuration(node.name),

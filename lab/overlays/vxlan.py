@@ -17,6 +17,7 @@ from lab.answers import reading
 
 from ..errors import LabError
 from . import legs, sandbox
+from .apart import rules_between
 from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
 from .options import Option
 from .slices import slice_of
@@ -161,7 +162,12 @@ class Vxlan(Overlay):
                 ),
                 "fi",
             ]
-        node.run("\n".join(script))
+        node.run("\n".join([*script, *self.kept_apart()]))
+
+    def kept_apart(self) -> list[str]:
+        """Lines of shell that keep the subnets apart where the engine does not do so by itself."""
+        bridges = [self.bridge(subnet) for subnet in self.subnets]
+        return rules_between(bridges, ["iptables", *(["ip6tables"] if self.subnets6 else [])])
 
     def stop(self, node: NodeAccess) -> None:
         node.run(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from fixtures.cluster.addressing import Family
 from fixtures.containers.fleet import Container
-from fixtures.isolation.attacks import Attack, NextHop
+from fixtures.isolation.attacks import WITHOUT_STATE, Attack, NextHop
 from fixtures.isolation.broadcasts import MDNS, Broadcasts
 from fixtures.isolation.claim_judging import DIRECTED, GRATUITOUS
 from fixtures.isolation.claims import Claims
@@ -79,6 +79,20 @@ def test_a_spoofed_source_address_is_not_let_in(attack: Attack, probe: Prober, f
     probe.assert_unreachable(
         attempts=attack.frames(spoofed, to=list(NextHop), transports=TRANSPORTS, port=PORT, family=family),
         controls=attack.controls(family),
+    )
+
+
+@requirement("ISO-5")
+def test_a_packet_within_a_conversation_is_not_let_in(attack: Attack, probe: Prober, family: Family) -> None:
+    """Nor is one with the addresses and ports of a conversation that two containers of the other subnet have.
+
+    Expected: while two neighbours talk by ICMP and UDP, frames with the very addresses, ports and identifiers, sent
+    from another subnet to the bridges of the nodes that see the conversation, never arrive.
+    """
+    spoofed = attack.within_conversations(attack.across_subnets(), family)
+    probe.assert_unreachable(
+        attempts=attack.frames(spoofed, to=[NextHop.BRIDGES], transports=WITHOUT_STATE, port=PORT, family=family),
+        controls=attack.conversations(spoofed, port=PORT, family=family) + attack.controls(family),
     )
 
 

@@ -8,7 +8,15 @@ from scapy.packet import Packet
 
 from fixtures.probes.agent.formats import request_payload
 from fixtures.probes.delivery import Edge, Transport
-from fixtures.probes.frames import OWN_PORT, craft, framed_edge, link_local, multicast_mac
+from fixtures.probes.frames import (
+    CONVERSATION_PORT,
+    FORGED_PORT,
+    OWN_PORT,
+    craft,
+    framed_edge,
+    link_local,
+    multicast_mac,
+)
 from tests.unit.probes.canned import A, B
 
 PAYLOAD = request_payload(b"mesh", 7)
@@ -57,6 +65,18 @@ def test_a_frame_can_be_made_again_with_another_payload() -> None:
     head = Ether(src=MACS[0], dst=MACS[1]) / IP(src=addresses[0], dst=addresses[1]) / layer(Transport.UDP, 53)
     assert made.make(PAYLOAD) == bytes(head / PAYLOAD)
     assert made.make(other) == bytes(head / other)
+
+
+@pytest.mark.parametrize("own_port", [FORGED_PORT, CONVERSATION_PORT])
+def test_a_frame_that_must_not_be_taken_for_another_probe_has_a_port_of_its_own(own_port: int) -> None:
+    """A filter knows a conversation by its addresses and ports (RFC 6146 §3.1 calls it a 5-tuple)."""
+    made = framed_edge(A, B, Transport.UDP, interface="eth1", macs=MACS, port=53, own_port=own_port, description="")
+    assert made.frame is not None
+    assert Ether(made.frame.make(PAYLOAD))[UDP].sport == own_port
+    echo = framed_edge(A, B, Transport.ICMP, interface="eth1", macs=MACS, port=53, own_port=own_port, description="")
+    assert echo.frame is not None
+    assert Ether(echo.frame.make(PAYLOAD))[ICMP].id == own_port
+    assert len({OWN_PORT, FORGED_PORT, CONVERSATION_PORT}) == 3
 
 
 @pytest.mark.parametrize("macs", [("02:00:00:00:00:01", ""), ("02:00:00:00:00", "02:00:00:00:00:02")])
