@@ -6,6 +6,7 @@ from itertools import permutations
 
 import pytest
 
+from fixtures.resilience.flows import Continuity
 from fixtures.resilience.gaps import (
     OFTEN,
     SHOWN,
@@ -116,10 +117,10 @@ def test_another_round_is_needed_to_tell_a_last_lost_exchange_from_a_stop(
 
 def test_stops_are_counted_in_the_first_line_and_listed_up_to_a_number() -> None:
     stops = [Gap(EDGE, number, None, 2, "lost") for number in range(SHOWN + 2)]
-    first, *listed = describe_stops(stops[:SHOWN], 0.0).splitlines()
+    first, *listed = describe_stops([gap.describe(0.0) for gap in stops[:SHOWN]]).splitlines()
     assert first.startswith("traffic between nodes that were not disturbed stopped 9 times")
     assert listed == [gap.describe(0.0) for gap in stops[:SHOWN]]
-    lines = describe_stops(stops, 5.0).splitlines()
+    lines = describe_stops([gap.describe(5.0) for gap in stops]).splitlines()
     assert lines[1] == stops[0].describe(5.0)
     assert lines[SHOWN + 1] == "… and 2 more; the attachment lists all of them" and len(lines) == SHOWN + 2
 
@@ -160,15 +161,23 @@ def test_the_longest_time_between_two_probes_on_one_edge_counts() -> None:
 
 
 def test_traffic_that_was_watched_is_proved() -> None:
-    assert reason_not_proved([], 12, UNWATCHED_S) == ""
+    assert reason_not_proved([], 12, Continuity(sent=9, unwatched_s=UNWATCHED_S), 99.0) == ""
 
 
 def test_traffic_that_was_not_watched_is_not_proved() -> None:
-    assert reason_not_proved([], 12, 3.2) == (
+    assert reason_not_proved([], 12, Continuity(sent=9, unwatched_s=3.2), 0.1) == (
         "traffic between nodes that were not disturbed was not watched for 3.2 s (at most 3 s)"
     )
-    assert "no two containers" in reason_not_proved([], 0, 0.0)
+    assert "no datagram was sent" in reason_not_proved([], 12, Continuity(), 0.1)
+    assert "no two containers" in reason_not_proved([], 0, None, 0.0)
+    waited = Continuity(sent=9, undecided=("the connection u1/a1 → u2/a2 carried nothing for 2.0 s",))
+    assert "carried nothing for 2.0 s; that is too short" in reason_not_proved([], 12, waited, 0.1)
+
+
+def test_traffic_on_one_node_is_watched_by_exchanges() -> None:
+    assert reason_not_proved([], 12, None, UNWATCHED_S) == ""
+    assert "was not watched for 3.2 s" in reason_not_proved([], 12, None, 3.2)
 
 
 def test_a_broken_promise_is_one_whatever_was_not_watched() -> None:
-    assert reason_not_proved(["10.32.0.9 is held twice"], 0, 99.0) == ""
+    assert reason_not_proved(["10.32.0.9 is held twice"], 0, Continuity(), 99.0) == ""
