@@ -91,6 +91,16 @@ def _given_up_for_good(site: Site) -> list[Action]:
     return [*script, *site.daemon("silence", "silence.py", peer, load)]
 
 
+def _stops_with_peer(site: Site) -> list[Action]:
+    """Once the last node was silent for a while, take the tunnel down for two seconds, as a new daemon does."""
+    tunnel, script = site.overlay.tunnel(site.subnets[0]), f"{PLACE}/stumble.sh"
+    down = f"ip link set {tunnel} down\nsleep 2\nip link set {tunnel} up"
+    written = site.on_node(
+        f"mkdir -p {PLACE}\ncat >{script} <<'SCRIPT'\n{down}\nSCRIPT", f"rm -f {script}\nip link set {tunnel} up"
+    )
+    return [*written, *site.daemon("stumble", "silence.py", site.others[-1].address, script)]
+
+
 def _tunnel_left_out(site: Site) -> list[Action]:
     """Replace the node's `ip` by one that does not make the tunnel a port of its bridge."""
     tunnel, bridge = site.overlay.tunnel(site.subnets[0]), site.overlay.bridge(site.subnets[0])
@@ -140,6 +150,15 @@ FAULTS = (
         must_fail=("RES-3",),
         blames=("{node}", "{peer}", "held before"),
         default_node=-1,
+        overlays=TUNNELLED,
+    ),
+    Fault(
+        "stops-with-a-peer",
+        "When a node is lost, the overlay of another one begins anew, and nothing passes there for two seconds.",
+        "https://github.com/Mic92/tincr/issues/8",
+        _stops_with_peer,
+        must_fail=("RES-2",),
+        blames=("{node}", "stopped", "silent for"),
         overlays=TUNNELLED,
     ),
     Fault(

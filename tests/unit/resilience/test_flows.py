@@ -30,13 +30,13 @@ def test_flows_without_a_loss() -> None:
 )
 def test_a_silence_in_which_datagrams_were_lost_is_a_stop(stop: Stop, stops: bool) -> None:
     found = continuity([SOUND, replace(SOUND, lost=stop.lost, stops=(stop,))])
-    assert found.stops == ((str(stop),) if stops else ())
+    assert found.stops == ((f"from u1 to u2: {stop}",) if stops else ())
     assert found.lost == stop.lost
 
 
 def test_a_connection_that_ended_is_a_stop_and_one_that_waits_is_undecided() -> None:
     found = continuity([replace(SOUND, broken=("it ended",), undecided=("it waits",))])
-    assert found.stops == ("it ended",) and found.undecided == ("it waits",)
+    assert found.stops == ("from u1 to u2: it ended",) and found.undecided == ("it waits",)
 
 
 def test_no_pair_is_nothing_sent() -> None:

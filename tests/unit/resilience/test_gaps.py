@@ -118,11 +118,13 @@ def test_another_round_is_needed_to_tell_a_last_lost_exchange_from_a_stop(
 def test_stops_are_counted_in_the_first_line_and_listed_up_to_a_number() -> None:
     stops = [Gap(EDGE, number, None, 2, "lost") for number in range(SHOWN + 2)]
     first, *listed = describe_stops([gap.describe(0.0) for gap in stops[:SHOWN]]).splitlines()
-    assert first.startswith("traffic between nodes that were not disturbed stopped 9 times")
-    assert listed == [gap.describe(0.0) for gap in stops[:SHOWN]]
+    told = f"traffic between nodes that were not disturbed stopped 9 times, first: {stops[0].describe(0.0)}"
+    assert first == f"{told} (0 s is the disturbance)"
+    assert listed == [gap.describe(0.0) for gap in stops[1:SHOWN]]
+    assert "stopped once: x (" in describe_stops(["x"])
     lines = describe_stops([gap.describe(5.0) for gap in stops]).splitlines()
-    assert lines[1] == stops[0].describe(5.0)
-    assert lines[SHOWN + 1] == "… and 2 more; the attachment lists all of them" and len(lines) == SHOWN + 2
+    assert lines[1] == stops[1].describe(5.0)
+    assert lines[SHOWN] == "… and 2 more; the attachment lists all of them" and len(lines) == SHOWN + 1
 
 
 # -- what is watched -----------------------------------------------------------
