@@ -42,6 +42,8 @@ class Cluster(TypedDict, total=False):
     overlay: str
     nodes: dict[str, str]
     """{node: address}"""
+    left_out: list[str]
+    """Nodes that the run left out (`--without`): nothing is said of them. Not there where it left none out."""
     families: list[str]
     """Address families of its overlay, `IPv4` and `IPv6`; not there where it has IPv4 only."""
     pairs: str

@@ -122,14 +122,14 @@ class NodeAccess:
 
 
 class ClusterAccess:
-    """All nodes of an inventory, by name."""
+    """The nodes of an inventory that are tested, by name."""
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
         self._jumps = Jumps()
-        self._agents = open_nomad_shells(inventory) if any(node.via == "nomad" for node in inventory.nodes) else None
+        self._agents = open_nomad_shells(inventory) if any(node.via == "nomad" for node in inventory.tested) else None
         self.nodes: dict[str, NodeAccess] = {
-            node.name: NodeAccess(node, self._jumps, self._agents) for node in inventory.nodes
+            node.name: NodeAccess(node, self._jumps, self._agents) for node in inventory.tested
         }
 
     def each(self, do: Callable[[NodeAccess], T], nodes: Iterable[NodeAccess] | None = None) -> dict[str, T]:

@@ -101,12 +101,12 @@ def describe_missing(inventory: Inventory, quorum: Quorum, states: Mapping[str, 
     Complete means: every declared server is alive and votes, exactly one server leads, and every node's client
     is ready. `states`: {client's address: state}, as `client_states` gives them.
     """
-    servers = {str(node.address) for node in inventory.nodes if node.nomad_server}
+    servers = {str(node.address) for node in inventory.tested if node.nomad_server}
     if not servers <= quorum.alive & quorum.voters or len(quorum.leaders) != 1:
         return str(quorum)
     missing = [
         f"client {node.name}: {states.get(str(node.address), 'not there')}"
-        for node in inventory.nodes
+        for node in inventory.tested
         if states.get(str(node.address)) != READY
     ]
     return ", ".join(missing) or None

@@ -115,9 +115,9 @@ class NomadAgents:
     def __init__(self, inventory: Inventory) -> None:
         if inventory.nomad is None:
             raise HarnessError(f"{inventory.name}: via: nomad needs a section `nomad`; give the cluster file one")
-        self._nodes = [node for node in inventory.nodes if node.via == "nomad"]
+        self._nodes = [node for node in inventory.tested if node.via == "nomad"]
         self.settings = inventory.nomad
-        self._entry = _Entry(inventory.nodes[0])
+        self._entry = _Entry(inventory.tested[0])
         self._state: _State | None = None
         self._lock = threading.Lock()
 

@@ -241,6 +241,8 @@ class Inventory(_Strict):
     kind: Literal["embedded", "cluster"] = "cluster"
     underlay: Network | None = None
     nodes: tuple[Node, ...] = Field(min_length=1)
+    without: tuple[Name, ...] = ()
+    """Nodes of the overlay that are not tested, since they are down or slow, say: nothing dials them."""
     overlay: Overlay
     consul: Consul | None = None
     nomad: Nomad | None = None
@@ -250,6 +252,12 @@ class Inventory(_Strict):
     def _consistent(self) -> Self:
         _unique("nodes[].name", (node.name for node in self.nodes))
         _unique("nodes[].address", (str(node.address) for node in self.nodes))
+        for name in self.without:
+            if name not in {node.name for node in self.nodes}:
+                known = ", ".join(node.name for node in self.nodes)
+                raise ValueError(f"without: there is no node {name}; nodes: {known}")
+        if not self.tested:
+            raise ValueError("without: names every node, so that none is left to be tested; leave one out of it")
         if self.nomad is None and any(node.via == "nomad" for node in self.nodes):
             raise ValueError("via: nomad needs a section `nomad`; write it, or choose another way")
         insist_on_networks(self.overlay.subnets, self.overlay.subnets6)
@@ -295,9 +303,14 @@ class Inventory(_Strict):
         raise KeyError(f"no node {name!r}; nodes: {', '.join(node.name for node in self.nodes)}")
 
     @property
+    def tested(self) -> tuple[Node, ...]:
+        """The nodes without those that are left out."""
+        return tuple(node for node in self.nodes if node.name not in self.without)
+
+    @property
     def patience(self) -> float:
-        """The factor of the slowest node."""
-        return max(node.patience for node in self.nodes)
+        """The factor of the slowest node that is tested."""
+        return max(node.patience for node in self.tested)
 
     @property
     def default_subnet(self) -> str:

@@ -175,6 +175,7 @@ def facts(report: Report) -> dict[str, str]:
     found["cluster"] = f"{cluster['name']} ({cluster['kind']})" if cluster else "never reached"
     found["overlay"] = str(cluster.get("overlay", ""))
     found["nodes"] = ", ".join(f"{name} {address}" for name, address in cluster.get("nodes", {}).items())
+    found["left out"] = ", ".join(cluster.get("left_out", ()))
     found["engines"] = _by_value(cluster.get("versions", {}))
     for key, name in KINDS.items():
         found[name] = _by_value(cluster.get(key, {}))

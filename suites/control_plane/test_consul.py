@@ -19,7 +19,9 @@ def test_consul_has_all_its_voters_and_one_leader(registry: Registry, cluster: C
     is the same one of them; and each server gets an answer that this leader has to confirm.
     """
     declared = frozenset(node.name for node in cluster.inventory.nodes if node.consul_server)
-    if not declared:
+    away = frozenset(cluster.inventory.without)
+    asked = sorted(declared - away)
+    if not asked:
         raise NotProved("the inventory names no node as a server of Consul (consul_server)")
 
     def consensus_of(name: str) -> Consensus | str:
@@ -30,14 +32,16 @@ def test_consul_has_all_its_voters_and_one_leader(registry: Registry, cluster: C
 
     def agreed(found: dict[str, Consensus | str]) -> bool:
         first, *others = found.values()
-        return isinstance(first, Consensus) and complete(first, declared) and all(other == first for other in others)
+        return (
+            isinstance(first, Consensus) and complete(first, declared, away) and all(other == first for other in others)
+        )
 
     eventually(
-        lambda: {name: consensus_of(name) for name in sorted(declared)},
+        lambda: {name: consensus_of(name) for name in asked},
         agreed,
         within_s=ELECTION_S * cluster.patience,
         what=f"every server names the voters {', '.join(sorted(declared))}, and one of them as leader",
     )
-    errors = {name: registry.leader_error(cluster.nodes[name]) for name in sorted(declared)}
+    errors = {name: registry.leader_error(cluster.nodes[name]) for name in asked}
     unconfirmed = [f"{name}'s leader does not answer: {error}" for name, error in errors.items() if error is not None]
     assert not unconfirmed, shown(unconfirmed)

@@ -130,6 +130,12 @@ def test_servers_are_complete_with_exactly_these_voters_and_one_leader(
     assert complete(Consensus(frozenset(voters), frozenset(leaders)), frozenset("ab")) is expected
 
 
+@pytest.mark.parametrize(("voters", "expected"), [("abc", True), ("ab", True), ("ac", False), ("abd", False)])
+def test_a_server_that_is_left_out_votes_or_not(voters: str, expected: bool) -> None:
+    consensus = Consensus(frozenset(voters), frozenset("a"))
+    assert complete(consensus, frozenset("abc"), frozenset("c")) is expected
+
+
 def test_hosts_are_addresses_without_ports() -> None:
     assert hosts(["10.0.0.1:8300", "10.0.0.2:8300", "[fd00::1]:8300"]) == {"10.0.0.1", "10.0.0.2", "[fd00::1]"}
 

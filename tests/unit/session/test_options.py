@@ -9,8 +9,14 @@ import pytest
 
 from fixtures.cluster.covering import Covering
 from fixtures.session import life
-from fixtures.session.run import RUN
+from fixtures.session.run import RUN, named
+from lab.embedded import plan
 from lab.errors import UsageError
+
+
+def run_of(*, less: str, without: tuple[str, ...] = ()) -> Any:
+    planned = SimpleNamespace(without=without)
+    return SimpleNamespace(seed=7, less=less, covering=Covering(7, complete=True), planned=planned)
 
 
 def test_a_given_seed_is_taken_and_another_one_is_drawn() -> None:
@@ -35,16 +41,44 @@ def test_the_head_of_a_run_of_the_suites_shows_the_seed(
     suites: bool, told: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(life, "runs_suites", lambda config: suites)
-    config: Any = SimpleNamespace(stash={RUN: SimpleNamespace(seed=7, less="", covering=Covering(7, complete=True))})
+    config: Any = SimpleNamespace(stash={RUN: run_of(less="")})
     assert life.pytest_report_header(cast(pytest.Config, config)) == told
 
 
 def test_the_head_says_when_the_lab_has_less_than_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(life, "runs_suites", lambda config: True)
-    run = SimpleNamespace(seed=7, less="families: IPv4 only", covering=Covering(7, complete=True))
-    config: Any = SimpleNamespace(stash={RUN: run})
+    config: Any = SimpleNamespace(stash={RUN: run_of(less="families: IPv4 only")})
     told = life.pytest_report_header(cast(pytest.Config, config))
     assert told is not None and told.splitlines()[0] == "families: IPv4 only" and told.count("\n") == 1
+
+
+def test_the_head_names_the_nodes_that_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(life, "runs_suites", lambda config: True)
+    config: Any = SimpleNamespace(stash={RUN: run_of(less="", without=("u3", "u5"))})
+    told = life.pytest_report_header(cast(pytest.Config, config))
+    assert told is not None and told.splitlines()[0] == "left out: u3, u5; nothing is said of them"
+
+
+def test_nodes_are_left_out_of_an_inventory() -> None:
+    inventory = plan.inventory(plan.LabSpec(nodes=3))
+    assert life._less(inventory, None) is inventory
+    less = life._less(inventory, ["u3", "u3", "u1"])
+    assert less.without == ("u3", "u1") and [node.name for node in less.tested] == ["u2"]
+    assert [node.name for node in less.nodes] == ["u1", "u2", "u3"], "an overlay still has them"
+    assert named(less)["nodes"].keys() == {"u2"} and named(less)["left_out"] == ["u3", "u1"]
+    assert "left_out" not in named(inventory)
+
+
+@pytest.mark.parametrize(
+    ("without", "said"),
+    [
+        (["u9"], "--without u9: there is no node u9; nodes: u1, u2, u3"),
+        (["u1", "u2", "u3"], "--without u1 u2 u3: names every node, so that none is left to be tested"),
+    ],
+)
+def test_nodes_that_cannot_be_left_out_are_a_usage_error(without: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        life._less(plan.inventory(plan.LabSpec(nodes=3)), without)
 
 
 def option(**chosen: object) -> Any:
