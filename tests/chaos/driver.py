@@ -136,7 +136,7 @@ class Chaos:
         text = log.read_text(errors="replace")
         if outcome.code is not None and outcome.code >= 0 and outcome.code not in {*CODES, 128 + kill.ending}:
             outcome.wrong.append(f"exit code {outcome.code}")
-        if "Traceback (most recent call last)" in text or "INTERNALERROR" in text:
+        if ("Traceback (most recent call last)" in text or "INTERNALERROR" in text) and not interrupted_early(text):
             outcome.wrong.append(f"a traceback in {log}")
         if kill.phase is Phase.KEPT:
             outcome.wrong += self._run_again()
@@ -304,7 +304,17 @@ def _run(*words: str) -> None:
     subprocess.run(words, check=True)
 
 
+def interrupted_early(text: str) -> bool:
+    """Whether a command printed nothing but that Python was interrupted: before any code of ours could hear SIGINT."""
+    lines = text.strip().splitlines()
+    return lines[:1] == ["Traceback (most recent call last):"] and lines[-1] == "KeyboardInterrupt"
+
+
 def hear_signals() -> None:
-    """Let SIGINT and SIGHUP end what is started: a job in the background ignores them, and so would its children."""
+    """Let SIGINT and SIGHUP end what is started: a job in the background ignores them, and so would its children.
+
+    Ended by SIGTERM or SIGHUP itself, it still takes away the other user's lab and the place's disk.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, lambda *_: sys.exit(1))
+    for name in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(name, lambda *_: sys.exit(1))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
+from tests.chaos.driver import interrupted_early
 from tests.chaos.plan import ENDINGS, IMPOSSIBLE, Phase, Victim, draw
 
 MANY = draw(1, 3000)
@@ -27,3 +30,16 @@ def test_commands_end_in_every_way_and_daemons_are_killed() -> None:
 def test_moments_are_spread_over_the_phase() -> None:
     counts = [sum(int(kill.moment * 10) == tenth for kill in MANY) for tenth in range(10)]
     assert min(counts) > 200, counts
+
+
+@pytest.mark.parametrize(
+    ("text", "early"),
+    [
+        ("Traceback (most recent call last):\n  File x\nKeyboardInterrupt\n", True),
+        ("seed: 7\nTraceback (most recent call last):\n  File x\nKeyboardInterrupt\n", False),
+        ("Traceback (most recent call last):\n  File x\nOSError\n", False),
+        ("", False),
+    ],
+)
+def test_an_interrupt_before_the_first_line_is_pythons_own(text: str, early: bool) -> None:
+    assert interrupted_early(text) is early
