@@ -20,6 +20,8 @@ HOOKS = {
     "while tests run": "def pytest_runtest_logreport(report):",
     "when the session ends": "def pytest_sessionfinish(session):",
     "when the cluster is brought up": "@pytest.hookimpl(tryfirst=True)\ndef pytest_runtestloop(session):",
+    "in the end of an old hook": "@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_logfinish():\n    yield",
+    "when tests are collected": "def pytest_collection_finish(session):",
 }
 
 
@@ -32,10 +34,23 @@ def test_a_full_disk_is_one_line_and_exit_code_3(
         f'import errno, pytest\npytest_plugins = ["fixtures.session.disk"]\n{HOOKS[when]}\n    {FULL}\n'
     )
     pytester.makepyfile("def test_it(): pass")
-    done = pytester.runpytest_subprocess()
+    done = pytester.runpytest_subprocess("-W", "error")
     output = done.stdout.str() + done.stderr.str()
     assert done.ret == 3, output
     assert output.count(LINE) == 1, output
+    assert "Traceback" not in output and "INTERNALERROR" not in output
+
+
+def test_a_full_disk_of_a_worker_is_one_line_too(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makeconftest(
+        'import errno\npytest_plugins = ["fixtures.session.disk"]\ndef pytest_collection_finish(session):\n'
+        f'    if hasattr(session.config, "workerinput"):\n        {FULL}\n'
+    )
+    pytester.makepyfile("def test_it(): pass")
+    done = pytester.runpytest_subprocess("-n", "2")
+    output = done.stdout.str() + done.stderr.str()
+    assert done.ret == 3 and output.count(LINE) >= 1, output
     assert "Traceback" not in output and "INTERNALERROR" not in output
 
 
