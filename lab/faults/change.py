@@ -143,6 +143,7 @@ FAULTS = (
         "https://docs.docker.com/engine/daemon/live-restore/",
         _engine_restarted,
         must_fail=("CHG-2",),
+        may_fail=("CHG-3",),  # containers that are not the run's own stay down with it
         blames=("{container}", "restarted containers, which is not a lost network", "ended at"),
         overlays=ANY_OVERLAY,
     ),
