@@ -154,7 +154,7 @@ FAULTS = (
     ),
     Fault(
         "stops-with-a-peer",
-        "When a node is lost, the overlay of another one begins anew, and nothing passes there for two seconds.",
+        "When a node is lost, the overlay of another one begins again, and nothing passes there for two seconds.",
         "https://github.com/Mic92/tincr/issues/8",
         _stops_with_peer,
         must_fail=("RES-2",),
