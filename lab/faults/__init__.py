@@ -11,6 +11,7 @@ from . import (
     expose,
     isolation,
     no_nat,
+    no_nat_ipv6,
     path,
     resilience,
     walkthrough,
@@ -21,6 +22,7 @@ from .register import Injected, choose, heal, inject, injected
 
 _ALL = (
     *no_nat.FAULTS,
+    *no_nat_ipv6.FAULTS,
     *path.FAULTS,
     *expose.FAULTS,
     *isolation.FAULTS,
