@@ -13,7 +13,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.packet import Packet
 
-from fixtures.probes.agent import kernel, streams
+from fixtures.probes.agent import flows, kernel, streams
 from fixtures.probes.agent.families import bind_everywhere, family_of, server_of, tell_where_dialled
 from fixtures.probes.agent.formats import OUTGOING, TO_HOST
 from tests.unit.probes.classic_bpf import accepts
@@ -78,6 +78,19 @@ def test_each_family_tells_where_a_datagram_was_sent() -> None:
     tell_where_dialled(four)
     assert six.options == [(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)]
     assert four.options == [(socket.IPPROTO_IP, kernel.IP_PKTINFO, 1)]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_packet_is_kept_whole_by_the_options_of_its_family(whole: bool) -> None:
+    """Numbers of linux/in.h and linux/in6.h; over IPv6 a kernel fragments at the source unless IPV6_DONTFRAG is set."""
+    for family, options in (
+        (socket.AF_INET, [(socket.IPPROTO_IP, 10, 2 if whole else 0)]),
+        (socket.AF_INET6, [(socket.IPPROTO_IPV6, 23, 2 if whole else 0), (socket.IPPROTO_IPV6, 62, int(whole))]),
+    ):
+        flow: Any = flows.Flow.__new__(flows.Flow)
+        flow.sock = Socket(family)
+        flow.keep_whole(whole)
+        assert flow.sock.options == options
 
 
 # -- what leaves, and what had no room ---------------------------------------------------------
