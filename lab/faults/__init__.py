@@ -11,7 +11,9 @@ from . import (
     expose,
     isolation,
     no_nat,
+    no_nat_ipv6,
     path,
+    path_ipv6,
     resilience,
     walkthrough,
     workloads,
@@ -21,7 +23,9 @@ from .register import Injected, choose, heal, inject, injected
 
 _ALL = (
     *no_nat.FAULTS,
+    *no_nat_ipv6.FAULTS,
     *path.FAULTS,
+    *path_ipv6.FAULTS,
     *expose.FAULTS,
     *isolation.FAULTS,
     *dns.FAULTS,

@@ -26,6 +26,11 @@ class Family(IntEnum):
         """How ids of tests end where both families are tested: `v4`, `v6`."""
         return f"v{self.value}"
 
+    @property
+    def over(self) -> str:
+        """` over IPv6`, as findings of it say; empty for IPv4."""
+        return f" over {self}" if self is Family.V6 else ""
+
 
 def family_of(address: str) -> Family:
     """The family of an address that is written as text."""

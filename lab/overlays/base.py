@@ -170,15 +170,17 @@ class Overlay(ABC):
     def attach(self, subnet: str) -> dict[str, Any]:
         """Arguments for `docker.containers.create` that put the container into `subnet`."""
 
-    def attach_at(self, subnet: str, address: str) -> dict[str, Any]:
+    def attach_at(self, subnet: str, address: str, address6: str = "") -> dict[str, Any]:
         """Arguments for `docker.containers.create` that put the container into `subnet` with this address.
 
-        Raises HarnessError where the overlay declares that it cannot.
+        `address6`: with this IPv6 address, too; empty: with whichever the engine chooses, if any. Raises HarnessError
+        where the overlay declares that it cannot.
         """
         network = self.network_of(subnet)
         if network is None or not self.capabilities.addresses:
             raise HarnessError(f"overlay {self.name}: no address can be chosen; it declares so (addresses=False)")
-        return {**self.attach(subnet), "networking_config": {network: EndpointConfig("1.25", ipv4_address=address)}}
+        chosen = EndpointConfig("1.25", ipv4_address=address, ipv6_address=address6 or None)
+        return {**self.attach(subnet), "networking_config": {network: chosen}}
 
     @abstractmethod
     def network_of(self, subnet: str) -> str | None:

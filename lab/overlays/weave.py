@@ -371,7 +371,7 @@ class WeaveProxy(Weave):
     def attach(self, subnet: str) -> dict[str, Any]:
         return {"environment": {"WEAVE_CIDR": f"net:{self.subnets[subnet]}"}}
 
-    def attach_at(self, subnet: str, address: str) -> dict[str, Any]:
+    def attach_at(self, subnet: str, address: str, address6: str = "") -> dict[str, Any]:
         return {"environment": {"WEAVE_CIDR": f"{address}/{self.subnets[subnet].prefixlen}"}}
 
     def address_of(self, node: NodeAccess, details: Mapping[str, Any], subnet: str) -> IPv4Address:

@@ -75,11 +75,11 @@ def test_no_address_is_given_to_two_containers(addresses: Addresses) -> None:
 
 
 @requirement("NET-4")
-def test_nobody_answers_for_the_address_of_a_removed_container(departures: Departures) -> None:
+def test_nobody_answers_for_the_address_of_a_removed_container(departures: Departures, family: Family) -> None:
     """An address has no holder any more once its container is gone, so that the next one to get it is alone.
 
-    Expected: on every node a container is started, and answers ARP for its address; once its engine has removed it,
-    nobody does, within 10 s.
+    Expected: on every node a container is started, and answers ARP (over IPv6 neighbour solicitations) for its address;
+    once its engine has removed it, nobody does, within 10 s.
     """
-    answered = departures.still_answered()
+    answered = departures.still_answered(family)
     assert not answered, shown(answered)

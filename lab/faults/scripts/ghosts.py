@@ -1,7 +1,7 @@
 """Keeps an interface with the address and the MAC of every container of a network that ends, as if it were still there.
 
-ghosts.py NETWORK BRIDGE: the Docker network, and the node's bridge to which its containers are connected. Undone at
-SIGTERM.
+ghosts.py NETWORK BRIDGE [6]: the Docker network, and the node's bridge to which its containers are connected; with 6
+the interface has the container's IPv6 address, and no IPv4 one. Undone at SIGTERM.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ def run(*words: str) -> str:
     return done.stdout
 
 
-def note(container: str, network: str, seen: Seen) -> None:
+def note(container: str, network: str, seen: Seen, *, ipv6: bool) -> None:
     """Remember a container's address, if it is in the network."""
     found: list[dict[str, Any]] = json.loads(run("docker", "inspect", container) or "[]")
     entry = found[0]["NetworkSettings"]["Networks"].get(network) if found else None
-    if entry and entry["IPAddress"]:
-        seen[found[0]["Id"]] = (f"{entry['IPAddress']}/{entry['IPPrefixLen']}", entry["MacAddress"])
+    address, prefix = ("GlobalIPv6Address", "GlobalIPv6PrefixLen") if ipv6 else ("IPAddress", "IPPrefixLen")
+    if entry and entry[address]:
+        seen[found[0]["Id"]] = (f"{entry[address]}/{entry[prefix]}", entry["MacAddress"])
 
 
 def namespace(pid: int) -> str:
@@ -51,7 +52,7 @@ def keep(address: str, mac: str, bridge: str) -> None:
     inside = ["nsenter", "-t", str(holder.pid), "-n", "ip"]
     run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", str(holder.pid))
     run(*inside, "link", "set", "eth0", "address", mac, "up")
-    run(*inside, "address", "add", address, "dev", "eth0")
+    run(*inside, "address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
     run("ip", "link", "set", name, "master", bridge, "up")
 
 
@@ -60,7 +61,7 @@ def leave(*_: object) -> None:
     raise SystemExit
 
 
-def main(network: str, bridge: str) -> None:
+def main(network: str, bridge: str, family: str = "4") -> None:
     """Watch containers start and end, until SIGTERM."""
     signal.signal(signal.SIGTERM, leave)
     seen: Seen = {}
@@ -69,12 +70,12 @@ def main(network: str, bridge: str) -> None:
     assert events.stdout is not None
     try:
         for container in run("docker", "ps", "-q", "--no-trunc").split():
-            note(container, network, seen)
+            note(container, network, seen, ipv6=family == "6")
         print("ready", flush=True)
         for line in events.stdout:
             action, container = line.split()
             if action == "start":
-                note(container, network, seen)
+                note(container, network, seen, ipv6=family == "6")
             elif container in seen:
                 keep(*seen.pop(container), bridge)
     finally:

@@ -35,6 +35,9 @@ def test_docker_is_given_the_address(made: Overlay, network: str) -> None:
     arguments = made.attach_at("b", "10.32.1.9")
     assert arguments["network"] == network
     assert arguments["networking_config"] == {network: {"IPAMConfig": {"IPv4Address": "10.32.1.9"}}}
+    both = made.attach_at("b", "10.32.1.9", "fd00:10:32:1::9")
+    chosen = {"IPv4Address": "10.32.1.9", "IPv6Address": "fd00:10:32:1::9"}
+    assert both["networking_config"] == {network: {"IPAMConfig": chosen}}
 
 
 def test_weaves_proxy_is_given_the_address_with_its_subnet() -> None:

@@ -9,6 +9,7 @@ from fixtures.no_nat.judging import (
     ArpQuestion,
     Departed,
     Holding,
+    deaf_askers,
     held_twice,
     judge_arp,
     still_answered,
@@ -122,3 +123,13 @@ def test_a_removed_container_that_is_answered_for_is_told() -> None:
 )
 def test_other_answers_say_nothing_of_a_removed_container(answers: dict[str, set[str]], held: set[str]) -> None:
     assert still_answered([GONE], answers, held) == {}
+
+
+def test_who_runs_and_is_not_answered_for_makes_silence_no_proof() -> None:
+    """Those who ask for removed containers hear nobody answer for containers that stay, either."""
+    stays = ArpQuestion("u1/a1", "u2/a2", "fd00:10:32:0:2::")
+    said = "for u2/a2 at fd00:10:32:0:2::, asked for by u1/a1"
+    assert deaf_askers([stays], {"u2/a2": set()}) == [said] and deaf_askers([stays], {"u2/gone-1": {GONE.mac}}) == [
+        said
+    ]
+    assert deaf_askers([stays], {"u2/a2": {"02:00:00:00:00:01"}}) == []

@@ -27,6 +27,7 @@ THERE, BACK = Stream(0, A1, A2), Stream(1, A2, A1)
 WHOLE = Count(THERE, sent=2000, refused=0, errno=None, left=2000, distinct=2000, doubled=0, reordered=0)
 LOSSY = replace(WHOLE, distinct=1979)
 DEAD = replace(WHOLE, distinct=0)
+OVER_IPV6 = Stream(0, replace(A1, address="fd00::1"), replace(A2, address="fd00::2"))
 HEALTHY = Condition({"u1/a1": 0, "u2/a2": 0}, 0, 0, 0.0)
 
 
@@ -224,3 +225,9 @@ def test_a_program_with_time_to_spare_excuses_nothing(processors: list[list[int]
 def test_where_the_kernel_forwards_busy_processors_excuse_nothing() -> None:
     """It counts what it drops itself."""
     assert read_condition([], answer(backlog=[7, 7]), (0, 0), by_program=False).starved is None
+
+
+def test_a_stream_over_ipv6_says_so() -> None:
+    six = replace(LOSSY, stream=OVER_IPV6)
+    assert str(six).startswith("u1 → u2 (u1/a1 → u2/a2) over IPv6: 21 of 2,000 lost")
+    assert (six.judged().what, LOSSY.judged().what) == ("udp stream over IPv6", "udp stream")

@@ -14,9 +14,14 @@ from fixtures.no_nat.takeover_judging import (
     Successor,
     Takeover,
     answered_since,
+    describe_alone,
     judge,
     stale_entries,
+    with_new_flow,
 )
+from fixtures.probes.delivery import Delivery, Edge, Endpoint, Transport
+from reports.causes.sent import read_what
+from reports.model import Outcome
 
 OLD, NEW = "0a", "0b"
 SPOKE = Moment(beat=10, at=100.2)
@@ -130,3 +135,57 @@ def test_stale_entries_are_those_of_the_address_and_the_mac() -> None:
         "FDB entry 02:42:0a:20:00:46 dev veth1 master fn-a"
     )
     assert stale_entries("10.32.0.71", "02:00", neighbours, []) == ""
+
+
+def test_a_flow_over_ipv6_says_so() -> None:
+    """`what` is read by the causes, which look for the family in it."""
+    reach = Reach("u1/a1", 0.0, 4.0)
+    four, six = (Takeover(replace(X2, address=address), (reach,), {}, "new") for address in (X2.address, "fd00::70"))
+    (edge,), (edge6,) = four.judged(), six.judged()
+    assert (edge.what, edge6.what) == ("udp to an address taken over", "udp over IPv6 to an address taken over")
+    sent = read_what(edge6.what)
+    assert (sent.transport, sent.kind, sent.family) == ("udp", "taken over", "IPv6")
+
+
+def test_entries_for_an_ipv6_address_are_found() -> None:
+    lines = ["fd00::70 dev eth0 lladdr 02:42:0a:20:00:46 REACHABLE", "fd00::7 dev eth0 lladdr 02:42:0a:20:00:46 STALE"]
+    assert stale_entries("fd00::70", "02:42:0a:20:00:46", lines, []) == f"neighbour entry {lines[0]}"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "detail", "text"),
+    [
+        (Outcome.ANSWERED, "", "a new flow is answered"),
+        (Outcome.LOST, "u2/new never saw it", "a new flow is lost, u2/new never saw it"),
+        (Outcome.NOT_SENT, "", "a new flow is not_sent"),
+    ],
+)
+def test_a_new_flow_is_told_beside_the_one_that_failed(outcome: Outcome, detail: str, text: str) -> None:
+    here, there = (Endpoint(name, name[:2], None, f"fd00::{name[1]}") for name in ("u1/a1", "u2/new"))
+    assert describe_alone(Delivery(Edge(here, there, Transport.UDP), outcome, detail)) == text
+
+
+@pytest.mark.parametrize(
+    ("came", "details", "told", "expected"),
+    [
+        (0, "on u1: FDB entry", "a new flow is lost", "on u1: FDB entry; a new flow is lost"),
+        (7, "on u1: FDB entry", "a new flow is lost", "a new flow is lost; on u1: FDB entry"),
+        (7, "", "a new flow is lost", "a new flow is lost"),
+        (0, "on u1: FDB entry", "", "on u1: FDB entry"),
+        (0, "", "", ""),
+    ],
+)
+def test_what_explains_a_failure_stands_first(came: int, details: str, told: str, expected: str) -> None:
+    """A reason is cut off; what leads a sender's packets elsewhere explains nothing where they came."""
+    reach = with_new_flow(Reach("u1/a1", None, 4.0, came=came, details=details), told)
+    assert reach == Reach("u1/a1", None, 4.0, came=came, details=expected)
+
+
+def test_a_reach_is_handed_over_with_how_it_ended() -> None:
+    reaches = (Reach("u1/a1", 0.0, 4.0), Reach("u2/a2", None, 4.0, details="on u2: x"), Reach("u3/a3", 3.0, 4.0))
+    fine, lost, late = Takeover(X2, reaches, {}, "new").judged()
+    assert [one.outcome for one in (fine, lost, late)] == ["answered", "lost", "late"]
+    assert [one.holds for one in (fine, lost, late)] == [True, False, False]
+    assert (
+        fine.clue.detail == "" and lost.clue.detail.startswith(f"{X2}: not reached") and "on u2: x" in lost.clue.detail
+    )

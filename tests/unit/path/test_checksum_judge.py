@@ -94,7 +94,6 @@ def test_a_packet_that_the_kernel_marks_not_ready_is_not_judged() -> None:
     "data",
     [
         bytes(Ether() / ARP()),
-        bytes(Ether() / IPv6(src="::1", dst="::1") / UDP(sport=1, dport=2, chksum=7)),
         bytes(Ether(type=0x0800) / IPv6(src="::1", dst="::1", nh=0x0B) / Raw(b"\x11" * 40)),
         bytes(Ether(type=0x86DD) / Raw(frame(UDP(sport=1, dport=2, chksum=7))[14:])),
         frame(UDP(sport=1, dport=2, chksum=7)).replace(b"\x45", b"\x65", 1),
@@ -107,7 +106,7 @@ def test_a_packet_that_the_kernel_marks_not_ready_is_not_judged() -> None:
         b"",
     ],
     ids=[
-        "ARP", "IPv6", "IPv6 that calls itself IPv4", "IPv4 that calls itself IPv6",
+        "ARP", "IPv6 that calls itself IPv4", "IPv4 that calls itself IPv6",
         "another version", "first fragment", "later fragment",
         "second fragment", "last fragment", "another transport", "less than a header", "nothing",
     ],

@@ -6,11 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Packet
 
-from fixtures.path.idle_judging import Connection, Course, Segment, Used, judge, read_segments
+from fixtures.path.idle import IdleConnections
+from fixtures.path.idle_judging import Connection, Course, Segment, Used, by_family, judge, read_segments
 from fixtures.probes.agent.formats import GREETING, IDLE, IDLE_MAGIC, OUTGOING, RECORD, REPLY, TO_HOST, USE
+from fixtures.probes.agent.idle import segments
 from fixtures.probes.delivery import Endpoint
+from lab.errors import HarnessError
+from lab.inventory import Family
+from reports.causes.sent import read_what
+from tests.unit.probes.classic_bpf import accepts
 
 A1 = Endpoint("u1/a1", "u1", "/proc/1/ns/net", "10.32.0.1")
 A2 = Endpoint("u2/a2", "u2", "/proc/2/ns/net", "10.32.0.2")
@@ -155,3 +163,89 @@ def test_data_behind_other_data_in_one_segment_is_found() -> None:
     said = IDLE.pack(IDLE_MAGIC, NONCE, 7, GREETING) + IDLE.pack(IDLE_MAGIC, NONCE, 7, USE)
     packet = IP(src=A1.address, dst=A2.address) / TCP(sport=CLIENT, dport=SERVER, flags="PA", seq=1) / said
     assert read_segments(record(OUTGOING, packet), NONCE)[0].carried == (7, USE)
+
+
+# -- over IPv6 ------------------------------------------------------------------------------
+
+SIX = Connection(8, replace(A1, address="fd00::1"), replace(A2, address="fd00::2"))
+QUESTION_V6 = replace(QUESTION, source="fd00::1", destination="fd00::2", carried=(8, USE))
+
+
+def test_a_connection_over_ipv6_says_so() -> None:
+    made = judge(SIX, report(), {"u1/a1": [QUESTION_V6], "u2/a2": []})
+    lost = "its data was lost: once it left u1/a1, and never came to u2/a2"
+    assert str(made) == f"{NAME} over IPv6: idle for 60.5 s, and then it carries nothing: {lost}"
+    assert made.judged().what == "tcp connection that was idle over IPv6"
+    assert read_what(made.judged().what).family == "IPv6"
+
+
+def test_a_reset_over_the_other_family_is_not_its_own() -> None:
+    """The kernel may give both connections of two ends the same port."""
+    made = judge(SIX, report(), {"u1/a1": [QUESTION_V6, came(RESET)], "u2/a2": []})
+    assert made.why.startswith("its data was lost")
+    reset = replace(RESET, source="fd00::2", destination="fd00::1")
+    assert course([QUESTION, came(reset)], []).why.startswith("its data was lost")
+    assert judge(SIX, report(), {"u1/a1": [came(reset)], "u2/a2": [reset]}).why == "u2/a2 itself reset it"
+
+
+def test_connections_are_told_by_their_family() -> None:
+    four, six = course([], [], answered=160.6), judge(SIX, report(answered=160.6), {})
+    assert by_family([four, six], [Family.V4, Family.V6]) == {Family.V4: Used((four,)), Family.V6: Used((six,))}
+    assert by_family([four], [Family.V4]) == {Family.V4: Used((four,))}
+    assert by_family([], [Family.V4, Family.V6]) == {Family.V4: Used(()), Family.V6: Used(())}
+
+
+def test_segments_over_ipv6_are_read_from_a_record() -> None:
+    packet = IPv6(src="fd00::1", dst="fd00::2", hlim=64) / TCP(sport=CLIENT, dport=SERVER, seq=9, flags="PA")
+    data = bytes(packet / IDLE.pack(IDLE_MAGIC, NONCE, 8, USE))
+    (own,) = read_segments(RECORD.pack(1.0, 0, OUTGOING, len(data)) + data, NONCE)
+    assert own == Segment(True, "fd00::1", "fd00::2", (CLIENT, SERVER), 64, False, 9, (8, USE))
+
+
+@pytest.mark.parametrize(
+    ("packet", "protocol", "kept"),
+    [
+        (IP() / TCP(sport=CLIENT, dport=SERVER), 0x0800, True),
+        (IP() / TCP(sport=SERVER, dport=CLIENT), 0x0800, True),
+        (IP() / TCP(sport=1, dport=2), 0x0800, False),
+        (IP() / UDP(sport=CLIENT, dport=SERVER), 0x0800, False),
+        (IPv6() / TCP(sport=CLIENT, dport=SERVER), 0x86DD, True),
+        (IPv6() / TCP(sport=SERVER, dport=CLIENT), 0x86DD, True),
+        (IPv6() / TCP(sport=1, dport=2), 0x86DD, False),
+        (IPv6() / UDP(sport=CLIENT, dport=SERVER), 0x86DD, False),
+        (IPv6() / TCP(sport=CLIENT, dport=SERVER), 0x0806, False),
+    ],
+)
+def test_a_recorder_keeps_the_segments_of_its_port(packet: Packet, protocol: int, kept: bool) -> None:
+    assert accepts(segments(SERVER), bytes(packet), protocol=protocol) is kept
+
+
+class Opened(IdleConnections):
+    """Connections over two families that were opened, and whose use is canned."""
+
+    def __init__(self) -> None:
+        self.error, self._unjudged, self.uses = None, {}, 0
+
+    def _use(self, idle_s: float) -> dict[Family, Used]:
+        self.uses += 1
+        return {family: Used((made,)) for family, made in zip(Family, (FOUR, OVER_SIX), strict=True)}
+
+
+FOUR, OVER_SIX = course([], [], answered=160.6), judge(SIX, report(answered=160.6), {})
+
+
+def test_all_connections_are_used_at_once_and_each_family_is_told_once() -> None:
+    opened = Opened()
+    assert opened.use(5.0, Family.V4) == Used((FOUR,)) and opened.use(5.0, Family.V6) == Used((OVER_SIX,))
+    assert opened.uses == 1
+    for family in Family:
+        with pytest.raises(HarnessError, match="each is used once"):
+            opened.use(5.0, family)
+
+
+def test_a_family_is_not_told_twice() -> None:
+    opened = Opened()
+    opened.use(5.0, Family.V6)
+    with pytest.raises(HarnessError, match="the idle connections over IPv6 of this run have been used"):
+        opened.use(5.0, Family.V6)
+    assert opened.use(5.0, Family.V4) == Used((FOUR,))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
+from scapy.layers.l2 import ARP, Ether
+from scapy.packet import Packet
 
-from fixtures.path.narrow import Passage, describe_path_mtu, find_silence, find_too_long
+from fixtures.path.narrow import Passage, Passed, describe_path_mtu, find_silence, find_too_long
+from fixtures.path.router import Router, read_passage
 from fixtures.path.transfers import Flow, Transfer
 from fixtures.probes.delivery import Endpoint
+from lab.inventory import Family
 
 CLIENT = Endpoint("u1/client", "u1", "/proc/1/ns/net", "10.32.0.66")
 FAR = Endpoint("u2/a2", "u2", "/proc/2/ns/net", "10.32.0.67")
@@ -44,10 +50,42 @@ def test_a_masquerade_on_the_way_is_named() -> None:
 
 
 def test_only_packets_above_the_mtu_must_not_pass() -> None:
-    passed = [("10.32.0.66", 1280), ("10.32.0.66", 1281), ("10.32.0.1", 92)]
+    passed = [Passed("10.32.0.66", 1280), Passed("10.32.0.66", 1281), Passed("10.32.0.1", 92)]
     assert find_too_long(passed, 1280) == [
         "a packet of 1281 bytes from 10.32.0.66 passed the router, whose MTU is 1280 bytes"
     ]
+
+
+def test_a_packet_that_was_sent_whole_must_not_pass_in_fragments() -> None:
+    assert find_too_long([Passed("fd00::66", 1280), Passed("fd00::66", 93, fragment=True)], 1280) == [
+        "a fragment of 93 bytes from fd00::66 passed the router: something on the way fragmented a packet that was "
+        "sent whole"
+    ]
+
+
+FAR_ADDRESS, FAR_ADDRESS_V6 = Router.FAR_ADDRESSES[Family.V4], Router.FAR_ADDRESSES[Family.V6]
+OVER_IPV4 = Ether() / IP(src="10.32.0.66", dst=FAR_ADDRESS)
+OVER_IPV6 = Ether() / IPv6(src="fd00::66", dst=FAR_ADDRESS_V6)
+
+
+@pytest.mark.parametrize(
+    ("frame", "far_address", "passed"),
+    [
+        (OVER_IPV4 / UDP() / b"four", FAR_ADDRESS, Passed("10.32.0.66", 32)),
+        (OVER_IPV6 / UDP() / b"four", FAR_ADDRESS_V6, Passed("fd00::66", 52)),
+        (OVER_IPV6 / IPv6ExtHdrFragment() / UDP() / b"four", FAR_ADDRESS_V6, Passed("fd00::66", 60, fragment=True)),
+        (Ether() / IP(src="10.32.0.66", dst=FAR_ADDRESS, flags="MF") / (b"x" * 8), FAR_ADDRESS,
+         Passed("10.32.0.66", 28, fragment=True)),
+        (Ether() / IP(src="10.32.0.66", dst=FAR_ADDRESS, frag=1) / (b"x" * 8), FAR_ADDRESS,
+         Passed("10.32.0.66", 28, fragment=True)),
+        (OVER_IPV4 / UDP(), FAR_ADDRESS_V6, None),
+        (OVER_IPV6 / UDP(), FAR_ADDRESS, None),
+        (Ether() / IPv6(src="fd00::66", dst="ff02::16") / UDP(), FAR_ADDRESS_V6, None),
+        (Ether() / ARP(), FAR_ADDRESS, None),
+    ],
+)  # fmt: skip
+def test_what_passed_the_router_is_read_from_a_frame(frame: Packet, far_address: str, passed: Passed | None) -> None:
+    assert read_passage(Ether(bytes(frame)), far_address) == passed
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from fixtures.path.transfers import (
     read_transfer,
 )
 from fixtures.probes.delivery import Endpoint
+from reports.causes.sent import read_what
 
 A1 = Endpoint("u1/a1", "u1", "/proc/1/ns/net", "10.32.0.1")
 A2 = Endpoint("u2/a2", "u2", "/proc/2/ns/net", "10.32.0.2")
@@ -154,3 +155,20 @@ def test_an_impaired_node_explains_nothing_else() -> None:
     assert find_impairment([ANSWERED, refused], {"u1": impaired, "u2": impaired}) is None
     assert find_impairment([lost], {"u1": HEALTHY, "u2": HEALTHY, "u3": impaired}) is None
     assert find_impairment([], {"u1": impaired}) is None
+
+
+@pytest.mark.parametrize(
+    ("whole", "address", "line", "what"),
+    [
+        (False, None, "udp 1472 bytes over IPv6", "udp 1472 bytes over IPv6"),
+        (True, None, "udp 1472 bytes, unfragmented over IPv6", "udp 1472 bytes unfragmented over IPv6"),
+        (True, "2001:2::2", "udp 1472 bytes, unfragmented over IPv6", "udp 1472 bytes unfragmented over IPv6"),
+        (True, "198.18.0.2", "udp 1472 bytes, DF", "udp 1472 bytes DF"),
+    ],
+)
+def test_a_flow_says_its_family(whole: bool, address: str | None, line: str, what: str) -> None:
+    """The family is that of the address that is dialled; the causes read it, and the size, from `what`."""
+    flow = Flow(A1, replace(A2, address="fd00::2"), 1472, dont_fragment=whole, address=address)
+    assert str(flow) == f"u1/a1->u2/a2 {line}" and flow.what == what
+    sent = read_what(replace(ANSWERED, flow=flow).judged().what)
+    assert (sent.transport, sent.size, sent.family == "IPv6") == ("udp", 1472, "IPv6" in what)

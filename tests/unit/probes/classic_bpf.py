@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-PROTOCOL = 0xFFFFF000
+PROTOCOL, KIND = 0xFFFFF000, 0xFFFFF004
 SIZES = {0x00: 4, 0x08: 2, 0x10: 1}
 
 
-def accepts(program: Sequence[tuple[int, int, int, int]], data: bytes, *, protocol: int = 0x0800) -> bool:
-    """Whether a program accepts a packet, which begins with its network layer; `protocol`: its EtherType."""
+def accepts(
+    program: Sequence[tuple[int, int, int, int]], data: bytes, *, protocol: int = 0x0800, kind: int = 0
+) -> bool:
+    """Whether a program accepts a packet, which begins with its network layer; `protocol`: its EtherType.
+
+    `kind`: the packet's type, which says whether it leaves.
+    """
     register = index = place = 0
     while True:
         code, true, false, value = program[place]
@@ -25,6 +30,8 @@ def accepts(program: Sequence[tuple[int, int, int, int]], data: bytes, *, protoc
             index = value
         elif code == 0x28 and value == PROTOCOL:
             register = protocol
+        elif code == 0x30 and value == KIND:
+            register = kind
         else:
             size, start = SIZES[code & 0x18], value + (index if code & 0xE0 == 0x40 else 0)
             if start + size > len(data):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from fixtures.probes.agent.beats import Beats, Flow
+from fixtures.probes.agent.beats import BeatOperations, Beats, Flow
 from fixtures.probes.agent.formats import BEAT, BEAT_MAGIC
 
 NONCE = b"nnnn"
@@ -92,3 +93,73 @@ def test_no_flow_has_nothing_to_do() -> None:
     beats: Any = Beats.__new__(Beats)
     beats.flows = []
     assert beats.turn(1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "family", "anywhere", "told"),
+    [
+        (4, socket.AF_INET, "0.0.0.0", (socket.IPPROTO_IP, 8)),
+        (6, socket.AF_INET6, "::", (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO)),
+    ],
+)
+def test_a_server_answers_over_the_family_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, version: int, family: int, anywhere: str, told: tuple[int, int]
+) -> None:
+    """And from the address that a beat was sent to, which a node with several must choose."""
+    made: list[Any] = []
+
+    class Server:
+        def __init__(self, family: int, kind: int) -> None:
+            self.family, self.kind, self.bound = family, kind, ("", 0)
+            self.options: list[tuple[int, int]] = []
+            made.append(self)
+
+        def setblocking(self, on: bool) -> None: ...
+
+        def setsockopt(self, level: int, name: int, value: int) -> None:
+            self.options.append((level, name))
+
+        def bind(self, address: tuple[str, int]) -> None:
+            self.bound = address
+
+    monkeypatch.setattr("socket.socket", Server)
+    beats: Any = Beats.__new__(Beats)
+    beats.port, beats.server = 20005, None
+    beats.agent = SimpleNamespace(
+        namespaces=SimpleNamespace(enter=lambda _: None, forget=lambda: None), watch=lambda *_: None
+    )
+    beats.serve("/proc/1/ns/net", b"who!", version)
+    (server,) = made
+    assert (server.family, server.kind, server.bound) == (family, socket.SOCK_DGRAM, (anywhere, 20005))
+    assert told in server.options
+
+
+@pytest.mark.parametrize(("address", "family"), [("10.32.0.9", socket.AF_INET), ("fd00::9", socket.AF_INET6)])
+def test_a_flow_and_a_first_packet_are_of_the_family_of_their_address(
+    monkeypatch: pytest.MonkeyPatch, address: str, family: int
+) -> None:
+    made: list[tuple[int, object]] = []
+
+    class Sending:
+        def __init__(self, family: int, kind: int) -> None:
+            self.family = family
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def setblocking(self, on: bool) -> None: ...
+
+        def connect(self, to: tuple[str, int]) -> None:
+            made.append((self.family, to))
+
+        def sendto(self, data: bytes, to: tuple[str, int]) -> None:
+            made.append((self.family, to))
+
+    monkeypatch.setattr("socket.socket", Sending)
+    namespaces = SimpleNamespace(enter=lambda _: None, forget=lambda: None)
+    agent: Any = SimpleNamespace(namespaces=namespaces, watch=lambda *_: None)
+    Flow(SimpleNamespace(agent=agent, port=20005), 3, "/proc/1/ns/net", address)
+    BeatOperations.do_say_something(agent, {"netns": "/proc/1/ns/net", "address": address}, b"")
+    assert made == [(family, (address, 20005)), (family, (address, 9))]

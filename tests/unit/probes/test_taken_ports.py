@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import socket
 
 import pytest
 
@@ -18,6 +19,7 @@ from lab.errors import HarnessError
 class RefusingSocket:
     """A socket whose `bind` fails."""
 
+    family = socket.AF_INET
     code = 0
 
     def __init__(self, *_: object) -> None:
@@ -69,7 +71,7 @@ def test_a_server_that_cannot_bind_names_the_port_only_if_it_is_taken(taken: boo
 
 def test_a_sink_that_cannot_bind_names_the_port_only_if_it_is_taken(taken: bool) -> None:
     with pytest.raises(Refusal, match="port 80 in the node") as refused:
-        flows.Sink(Agent(), None, 80)
+        flows.Sink(Agent(), None, 4, 80)
     assert refused.value.taken_port == (80 if taken else None)
 
 
