@@ -161,12 +161,14 @@ class DrillLab:
 
 @pytest.fixture(scope="session")
 def drill_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillLab]:
-    """A lab for the session, with the overlay of `--overlay`; ended with `lab down`, whatever is injected."""
+    """A lab for the session, as `--overlay` and `--families` say; ended with `lab down`, whatever is injected."""
     lab = DrillLab(f"drill-{os.getpid()}", tmp_path_factory.mktemp("drill"), random.SystemRandom().randrange(10_000))
     config = request.config
     overlay = config.getoption("overlay", default=None) or "vxlan"
     nomad = [] if config.getoption("with_nomad", default=False) else ["--no-nomad"]
-    lab.command("up", "--overlay", overlay, *nomad)
+    asked = config.getoption("families", default=None)
+    families = ["--families", asked] if asked else []
+    lab.command("up", "--overlay", overlay, *nomad, *families)
     try:
         if overlay in OVERLAYS:
             for node, name, subnet, port in STRANGERS:
