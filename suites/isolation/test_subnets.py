@@ -47,8 +47,8 @@ def test_no_other_ip_protocol_passes_between_subnets(crossing_sweeps: CrossingSw
     headers and in fragments.
     """
     crossing_sweeps.assert_none_passes(
-        attempts=crossing_sweeps.protocols(family)
-        + (crossing_sweeps.extension_headers() if family is Family.V6 else [])
+        attempts=(crossing_sweeps.extension_headers() if family is Family.V6 else [])
+        + crossing_sweeps.protocols(family)
     )
 
 
