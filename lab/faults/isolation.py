@@ -89,6 +89,16 @@ def _arp_cable(site: Site) -> list[Action]:
     return _cable_without(site, "ether type != arp")
 
 
+def _discovery_cable(site: Site) -> list[Action]:
+    """Of IPv6 only what makes neighbours known passes."""
+    return _cable_without(
+        site,
+        "ether type != ip6",
+        "meta l4proto != ipv6-icmp",
+        "icmpv6 type != { nd-neighbor-solicit, nd-neighbor-advert }",
+    )
+
+
 def _no_icc(site: Site) -> list[Action]:
     """What Docker writes for a network whose option enable_icc is false, in the last subnet."""
     bridge = site.overlay.bridge(site.subnets[-1])
@@ -174,6 +184,15 @@ FAULTS = (
         _arp_cable,
         must_fail=("ISO-3", "ISO-9"),
         blames=("in another subnet|received", "ARP"),
+    ),
+    Fault(
+        "advertisements-between-subnets",
+        "IPv6's neighbour discovery of one subnet arrives in the other, whose containers can claim to be neighbours.",
+        "https://www.rfc-editor.org/rfc/rfc3756",
+        _discovery_cable,
+        must_fail=("ISO-3", "ISO-9"),
+        blames=("in another subnet|received", "neighbour (solicitation|advertisement)"),
+        needs_ipv6=True,
     ),
     Fault(
         "containers-kept-apart",
@@ -309,7 +328,7 @@ FAULTS = (
         "https://www.rfc-editor.org/rfc/rfc7113",
         _first_header_alone,
         must_fail=("ISO-10",),
-        blames=("{node}", "over IPv6", "destination options before TCP"),
+        blames=("{node}", "over IPv6", "destination options before UDP"),
         needs_ipv6=True,
     ),
     Fault(

@@ -6,7 +6,6 @@ from fixtures.cluster.addressing import Family
 from fixtures.containers.fleet import Container
 from fixtures.isolation.attacks import WITHOUT_STATE, Attack, NextHop
 from fixtures.isolation.broadcasts import MDNS, Broadcasts
-from fixtures.isolation.claim_judging import DIRECTED, GRATUITOUS
 from fixtures.isolation.claims import Claims
 from fixtures.probes.prober import TRANSPORTS, Prober
 from fixtures.session.marks import requirement
@@ -113,11 +112,12 @@ def test_a_node_does_not_route_between_subnets(attack: Attack, probe: Prober, fa
 
 
 @requirement("ISO-9")
-def test_arp_claims_from_another_subnet_divert_no_traffic(attack: Attack, claims: Claims) -> None:
+def test_arp_claims_from_another_subnet_divert_no_traffic(attack: Attack, claims: Claims, family: Family) -> None:
     """Claims to be a neighbour, made from another subnet, divert no traffic, even where they are received.
 
-    Expected: claims by gratuitous and by directed ARP are seen leaving, at once and when the entries that they
-    are about are old enough to change; no neighbour table leads to another subnet then, and neighbours go on
-    talking. The same claims of a container's own neighbours, for addresses that nobody has, are believed.
+    Expected: claims by gratuitous and by directed ARP (over IPv6 by neighbour advertisements and solicitations) are
+    seen leaving, at once and when the entries that they are about are old enough to change; no neighbour table leads
+    to another subnet then, and neighbours go on talking. The same claims of a container's own neighbours, for addresses
+    that nobody has, are believed.
     """
-    claims.assert_divert_nothing(attack.across_subnets(), forms=[GRATUITOUS, DIRECTED], controls=attack.controls())
+    claims.assert_divert_nothing(attack.across_subnets(), controls=attack.controls(family), family=family)

@@ -156,6 +156,8 @@ OTHER6 = Lane(ENDS6["u1/a1"], ENDS6["u2/b2"], Carrier.IP, (0, 132))
 def test_extension_headers_are_told_by_what_they_are() -> None:
     one = blocked(BEHIND, arrived=bits([10]), interface="eth0")
     assert told(one).startswith("u1/a1 → u2/b2 over IPv6: destination options before TCP arrived at u2/b2, on eth0")
+    many = blocked(replace(BEHIND, ports=tuple(range(1, 9))), arrived=bits(range(1, 6)), interface="eth0")
+    assert "a routing header of type 4 before UDP … (5 in all) arrived at" in told(many)
     every = replace(one, seen=replace(one.seen, arrived=one.tried))
     assert "every packet with extension headers (3 tried) arrived" in told(every)
     assert "IP protocol 0 (hop-by-hop options) arrived" in told(blocked(OTHER6, arrived=bits([0]), interface="eth0"))
