@@ -99,6 +99,13 @@ def _discovery_cable(site: Site) -> list[Action]:
     )
 
 
+def _routers_cable(site: Site) -> list[Action]:
+    """Of IPv6 only what routers tell hosts passes."""
+    return _cable_without(
+        site, "ether type != ip6", "meta l4proto != ipv6-icmp", "icmpv6 type != { nd-router-advert, nd-redirect }"
+    )
+
+
 def _no_icc(site: Site) -> list[Action]:
     """What Docker writes for a network whose option enable_icc is false, in the last subnet."""
     bridge = site.overlay.bridge(site.subnets[-1])
@@ -192,6 +199,15 @@ FAULTS = (
         _discovery_cable,
         must_fail=("ISO-3", "ISO-9"),
         blames=("in another subnet|received", "neighbour (solicitation|advertisement)"),
+        needs_ipv6=True,
+    ),
+    Fault(
+        "router-messages-between-subnets",
+        "Router advertisements and redirects of one subnet arrive in the other, whose containers take them.",
+        "https://github.com/moby/libnetwork/pull/2558",
+        _routers_cable,
+        must_fail=("ISO-3", "ISO-6"),
+        blames=("in another subnet|received", "router advertisement|redirect"),
         needs_ipv6=True,
     ),
     Fault(

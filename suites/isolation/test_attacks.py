@@ -7,8 +7,9 @@ from fixtures.containers.fleet import Container
 from fixtures.isolation.attacks import WITHOUT_STATE, Attack, NextHop
 from fixtures.isolation.broadcasts import MDNS, Broadcasts
 from fixtures.isolation.claims import Claims
+from fixtures.isolation.routers import Routers
 from fixtures.probes.prober import TRANSPORTS, Prober
-from fixtures.session.marks import requirement
+from fixtures.session.marks import over_ipv6, requirement
 
 PORT = 20777
 """Where a port does not matter: UDP and TCP are tried on this one."""
@@ -109,6 +110,17 @@ def test_a_node_does_not_route_between_subnets(attack: Attack, probe: Prober, fa
         controls=attack.controls(family),
         only_routed=True,
     )
+
+
+@requirement("ISO-6")
+@over_ipv6
+def test_messages_of_routers_from_another_subnet_turn_no_route(attack: Attack, routers: Routers) -> None:
+    """Router advertisements and redirects of another subnet turn no route of a container.
+
+    Expected: of networks that containers advertise, and addresses that they redirect in the name of a target's own
+    gateway, no target has a route by a container of another subnet, while it takes those of its own neighbours.
+    """
+    routers.assert_turn_no_route(attack.across_subnets(), controls=attack.controls(Family.V6))
 
 
 @requirement("ISO-9")
