@@ -47,6 +47,18 @@ def _contradiction(site: Site) -> list[Action]:
     return site.iptables(f"FORWARD -i {bridge} ! -o {bridge} -j DROP", program=other)
 
 
+def _bridge_closed6(site: Site) -> list[Action]:
+    bridge = site.overlay.bridge(site.subnets[0])
+    return site.iptables(f"FORWARD -i {bridge} -o {bridge} -j DROP", program="ip6tables")
+
+
+def _discovery_filtered(site: Site) -> list[Action]:
+    """What Docker wrote for a network of its own until 24.0: what is not for its addresses, as the groups are not."""
+    subnet = site.subnets[0]
+    bridge, network = site.overlay.bridge(subnet), site.overlay.subnets6.get(subnet, "::/0")
+    return site.iptables(f"FORWARD -i {bridge} ! -d {network} -j DROP", program="ip6tables")
+
+
 def _ineligible(site: Site) -> list[Action]:
     """Tell Nomad to give the node's client no tasks, as `nomad node eligibility -disable` does."""
     assert site.inventory.nomad is not None
@@ -181,6 +193,28 @@ FAULTS = (
         blames=("{node}", "ip_forward"),
         blames_in={"HOST-4": ("last seen on {node}'s bridge", "lost")},
         overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "ipv6-bridge-closed",
+        "Bridged packets have to pass ip6tables as well, where nobody has opened FORWARD; IPv4 is let through.",
+        "https://github.com/moby/moby/issues/48365",
+        _bridge_closed6,
+        must_fail=("NET-1", "ISO-2", "CP-5"),
+        may_fail=("NET-5", "NET-7"),
+        blames=("{node}", "over IPv6"),
+        blames_in={"CP-5": ("{node}: nft ip6 filter FORWARD", "drops what is bridged")},
+        needs_ipv6=True,
+    ),
+    Fault(
+        "neighbour-discovery-filtered",
+        "A rule drops what is not for the addresses of a subnet, and with it the search for neighbours over IPv6.",
+        "https://github.com/moby/moby/issues/45460",
+        _discovery_filtered,
+        must_fail=("NET-1", "ISO-2", "CP-5"),
+        may_fail=("NET-5", "NET-7"),
+        blames=("{node}", "over IPv6", "neighbour solicitation"),
+        blames_in={"CP-5": ("{node}: nft ip6 filter FORWARD", "drops a neighbour solicitation that is bridged")},
+        needs_ipv6=True,
     ),
     Fault(
         "rp-filter-strict",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.images import DEMO_PORT
 
+from ..errors import UsageError
 from .model import ANY_OVERLAY, Action, Fault, Plan, Site, Where
 
 PROXY_PORT = 5300
@@ -100,6 +101,14 @@ def _port_taken_over(site: Site) -> list[Action]:
     return site.iptables(rule, table="nat")
 
 
+def _port_closed6(site: Site) -> list[Action]:
+    """Drop what goes to the service's port over IPv6 alone, as where it listens to IPv4 alone or a filter forgot it."""
+    if not site.overlay.subnets6:
+        raise UsageError("this fault acts on IPv6, which the overlay does not have; use a lab with --families 46")
+    own = site.overlay.slice6_of(site.subnets[0], site.index)
+    return site.iptables(f"FORWARD -d {own} -p tcp --dport {DEMO_PORT} -j DROP", program="ip6tables")
+
+
 def _server_dead(site: Site) -> list[Action]:
     commands = site.node.node.commands
     back = f"{commands.start_consul}\n{consul_ready(site)}"
@@ -180,6 +189,16 @@ FAULTS = (
         must_fail=("DNS-5",),
         blames=("{node}", "AAAA", "fd00:"),
         overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "aaaa-unreachable",
+        "A service is registered with an IPv6 address, and its port is reached over IPv4 alone.",
+        "https://github.com/c-ares/c-ares/issues/456",
+        _port_closed6,
+        must_fail=("DNS-2",),
+        may_fail=("NET-5",),
+        blames=("{container}", "instead of", "fd00:", "8081"),
+        needs_ipv6=True,
     ),
     Fault(
         "tcp-53-blocked",

@@ -48,6 +48,14 @@ def _let_pass6(*matches: str, both_ways: bool) -> Plan:
     return plan
 
 
+def _first_header_alone(site: Site) -> list[Action]:
+    """Let pass what has an extension header, as a filter does that looks no further (numbers: RFC 8200 §4)."""
+    one, other = _between(site)
+    match = f'iifname "{one}" oifname "{other}" ip6 nexthdr != {{ 0, 43, 44, 60 }}'
+    chain = f"chain forward {{ type filter hook forward priority -10;\n{match} drop\n}}"
+    return [site.table(chain, family="ip6"), *_let_pass6("", both_ways=False)(site)]
+
+
 def _hole(name: str, imitates: str, source: str, match: str, kind: str, must: str = "ISO-1") -> Fault:
     """A fault that lets so little pass that no other requirement sees it."""
     return Fault(name, imitates, source, _let_pass(match), must_fail=(must,), blames=("{node}", kind), overlays=BRIDGED)
@@ -79,6 +87,23 @@ def _multicast_cable(site: Site) -> list[Action]:
 
 def _arp_cable(site: Site) -> list[Action]:
     return _cable_without(site, "ether type != arp")
+
+
+def _discovery_cable(site: Site) -> list[Action]:
+    """Of IPv6 only what makes neighbours known passes."""
+    return _cable_without(
+        site,
+        "ether type != ip6",
+        "meta l4proto != ipv6-icmp",
+        "icmpv6 type != { nd-neighbor-solicit, nd-neighbor-advert }",
+    )
+
+
+def _routers_cable(site: Site) -> list[Action]:
+    """Of IPv6 only what routers tell hosts passes."""
+    return _cable_without(
+        site, "ether type != ip6", "meta l4proto != ipv6-icmp", "icmpv6 type != { nd-router-advert, nd-redirect }"
+    )
 
 
 def _no_icc(site: Site) -> list[Action]:
@@ -166,6 +191,24 @@ FAULTS = (
         _arp_cable,
         must_fail=("ISO-3", "ISO-9"),
         blames=("in another subnet|received", "ARP"),
+    ),
+    Fault(
+        "advertisements-between-subnets",
+        "IPv6's neighbour discovery of one subnet arrives in the other, whose containers can claim to be neighbours.",
+        "https://www.rfc-editor.org/rfc/rfc3756",
+        _discovery_cable,
+        must_fail=("ISO-3", "ISO-9"),
+        blames=("in another subnet|received", "neighbour (solicitation|advertisement)"),
+        needs_ipv6=True,
+    ),
+    Fault(
+        "router-messages-between-subnets",
+        "Router advertisements and redirects of one subnet arrive in the other, whose containers take them.",
+        "https://github.com/moby/libnetwork/pull/2558",
+        _routers_cable,
+        must_fail=("ISO-3", "ISO-6"),
+        blames=("in another subnet|received", "router advertisement|redirect"),
+        needs_ipv6=True,
     ),
     Fault(
         "containers-kept-apart",
@@ -284,6 +327,24 @@ FAULTS = (
         _let_pass6("-p tcp --dport 443", both_ways=False),
         must_fail=("ISO-1",),
         blames=("{node}", "over IPv6", "TCP 443"),
+        needs_ipv6=True,
+    ),
+    Fault(
+        "ipv6-sctp-leaks",
+        "A filter of IPv6 that knows TCP and UDP only lets SCTP pass.",
+        "https://github.com/kubernetes/kubernetes/issues/44485",
+        _let_pass6("-p 132", both_ways=False),
+        must_fail=("ISO-10",),
+        blames=("{node}", "over IPv6", r"132 \(SCTP\)"),
+        needs_ipv6=True,
+    ),
+    Fault(
+        "extension-headers-leak",
+        "A filter of IPv6 looks at the first next header alone, so that TCP behind an extension header passes.",
+        "https://www.rfc-editor.org/rfc/rfc7113",
+        _first_header_alone,
+        must_fail=("ISO-10",),
+        blames=("{node}", "over IPv6", "destination options before UDP"),
         needs_ipv6=True,
     ),
     Fault(

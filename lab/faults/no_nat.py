@@ -281,9 +281,10 @@ FAULTS = (
         "Multicast snooping loses neighbour solicitations between a node and the others, so IPv6 finds no neighbours.",
         "https://github.com/lxc/incus/issues/3294",
         _solicitations,
-        must_fail=("NET-1", "ISO-2"),
+        must_fail=("NET-1", "ISO-2", "CP-5"),
         may_fail=("NET-5",),
         blames=("{node}", "over IPv6", "neighbour solicitation"),
+        blames_in={"CP-5": ("{node}: nft bridge", "drops a neighbour solicitation")},
         needs_ipv6=True,
     ),
     Fault(

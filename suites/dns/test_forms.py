@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 
 import dns.reversename
 
+from fixtures.cluster.addressing import Family
 from fixtures.cluster.nodes import Cluster
 from fixtures.containers.fleet import Container, Fleet
 from fixtures.containers.party import Party
 from fixtures.control_plane.registry import Registry
 from fixtures.dns.expectation import Failure, JudgedAnswers
-from fixtures.dns.messages import Answer, DnsTransport
+from fixtures.dns.messages import ADDRESSES, Answer, DnsTransport
 from fixtures.dns.plain_names import PlainNames
 from fixtures.dns.resolver import Question, Resolver
 from fixtures.dns.services import Service, at_least
@@ -153,17 +154,20 @@ def test_ptr_leads_back(
     resolver: Resolver,
     cluster: Cluster,
     plain_names: PlainNames,
+    family: Family,
 ) -> None:
     """An address has a name, and that name leads back to the address.
 
     Expected: from everywhere the PTR of an instance's address and of every node's address is a name
-    whose A records contain that address.
+    whose A records (AAAA, over IPv6, where nodes have no address) contain that address.
     """
     lone = service("lone")
     first_node = next(iter(cluster.nodes))
-    lone.add(launch("lone", subnet=cluster.subnets[0], node=first_node), checked=False)
+    container = launch("lone", subnet=cluster.subnets[0], node=first_node)
+    lone.add(container, address=container.address_in(family), checked=False)
     lone.wait_until_passing()
-    addresses = sorted({*lone.addresses(), *(node.address for node in cluster.nodes.values())})
+    nodes = [node.address for node in cluster.nodes.values()] if family is Family.V4 else []
+    addresses = sorted({*lone.addresses(), *nodes})
     reverse = [
         (address, Question(asker, str(dns.reversename.from_address(address)), "PTR"))
         for address in addresses
@@ -176,7 +180,7 @@ def test_ptr_leads_back(
         if not answer.records
     ]
     forward = [
-        (address, Question(question.asker, name, "A", DnsTransport.EDNS))
+        (address, Question(question.asker, name, ADDRESSES[family], DnsTransport.EDNS))
         for (address, question), answer in zip(reverse, names, strict=True)
         for name in answer.records
     ]

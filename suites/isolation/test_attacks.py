@@ -6,10 +6,10 @@ from fixtures.cluster.addressing import Family
 from fixtures.containers.fleet import Container
 from fixtures.isolation.attacks import WITHOUT_STATE, Attack, NextHop
 from fixtures.isolation.broadcasts import MDNS, Broadcasts
-from fixtures.isolation.claim_judging import DIRECTED, GRATUITOUS
 from fixtures.isolation.claims import Claims
+from fixtures.isolation.routers import Routers
 from fixtures.probes.prober import TRANSPORTS, Prober
-from fixtures.session.marks import requirement
+from fixtures.session.marks import over_ipv6, requirement
 
 PORT = 20777
 """Where a port does not matter: UDP and TCP are tried on this one."""
@@ -112,12 +112,24 @@ def test_a_node_does_not_route_between_subnets(attack: Attack, probe: Prober, fa
     )
 
 
+@requirement("ISO-6")
+@over_ipv6
+def test_messages_of_routers_from_another_subnet_turn_no_route(attack: Attack, routers: Routers) -> None:
+    """Router advertisements and redirects of another subnet turn no route of a container.
+
+    Expected: of networks that containers advertise, and addresses that they redirect in the name of a target's own
+    gateway, no target has a route by a container of another subnet, while it takes those of its own neighbours.
+    """
+    routers.assert_turn_no_route(attack.across_subnets(), controls=attack.controls(Family.V6))
+
+
 @requirement("ISO-9")
-def test_arp_claims_from_another_subnet_divert_no_traffic(attack: Attack, claims: Claims) -> None:
+def test_arp_claims_from_another_subnet_divert_no_traffic(attack: Attack, claims: Claims, family: Family) -> None:
     """Claims to be a neighbour, made from another subnet, divert no traffic, even where they are received.
 
-    Expected: claims by gratuitous and by directed ARP are seen leaving, at once and when the entries that they
-    are about are old enough to change; no neighbour table leads to another subnet then, and neighbours go on
-    talking. The same claims of a container's own neighbours, for addresses that nobody has, are believed.
+    Expected: claims by gratuitous and by directed ARP (over IPv6 by neighbour advertisements and solicitations) are
+    seen leaving, at once and when the entries that they are about are old enough to change; no neighbour table leads
+    to another subnet then, and neighbours go on talking. The same claims of a container's own neighbours, for addresses
+    that nobody has, are believed.
     """
-    claims.assert_divert_nothing(attack.across_subnets(), forms=[GRATUITOUS, DIRECTED], controls=attack.controls())
+    claims.assert_divert_nothing(attack.across_subnets(), controls=attack.controls(family), family=family)

@@ -39,13 +39,17 @@ def test_no_port_leads_into_another_subnet(crossing_sweeps: CrossingSweeps, fami
 
 
 @requirement("ISO-10")
-def test_no_other_ip_protocol_passes_between_subnets(crossing_sweeps: CrossingSweeps) -> None:
+def test_no_other_ip_protocol_passes_between_subnets(crossing_sweeps: CrossingSweeps, family: Family) -> None:
     """The isolation holds for every IP protocol, not only for ICMP, UDP and TCP.
 
     Expected: packets of all other 253 protocols, such as SCTP, GRE, ESP and IPIP, are seen leaving and arrive at no
-    container of another subnet, while they do arrive within it.
+    container of another subnet, while they do arrive within it; over IPv6 also ICMPv6, UDP and TCP behind extension
+    headers and in fragments.
     """
-    crossing_sweeps.assert_none_passes(attempts=crossing_sweeps.protocols())
+    crossing_sweeps.assert_none_passes(
+        attempts=(crossing_sweeps.extension_headers() if family is Family.V6 else [])
+        + crossing_sweeps.protocols(family)
+    )
 
 
 @requirement("ISO-2")

@@ -13,6 +13,7 @@ from fixtures.probes.assessment import Void
 from fixtures.probes.ports import bits, chosen_ports
 from fixtures.probes.sweep import Carrier, Lane, Swept
 from fixtures.probes.sweeping import sweep, sweep_ports
+from lab.inventory import Family
 from reports.model import NotProved
 from tests.lab.bench import Bench, open_bench
 
@@ -34,14 +35,14 @@ def bench() -> Iterator[Bench]:
 def lanes(bench: Bench, *carriers: Carrier, ports: tuple[int, ...] = PORTS, own: int = 0) -> list[Lane]:
     pairs = {(edge.source.name, edge.destination.name): edge for edge in bench.edges}
     return [
-        Lane(edge.source, edge.destination, carrier, PROTOCOLS if carrier is Carrier.IP else ports, own)
+        Lane(edge.source, edge.destination, carrier, PROTOCOLS[Family.V4] if carrier is Carrier.IP else ports, own)
         for edge in pairs.values()
         for carrier in carriers
     ]
 
 
 def swept(bench: Bench, chosen: list[Lane]) -> list[Swept]:
-    with sweep(bench.agents, chosen, payloads=PAYLOADS) as made:
+    with sweep(bench.agents, chosen, payloads={(Carrier.IP, Family.V4): PAYLOADS[Family.V4]}) as made:
         return sweep_ports(made)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from fixtures.cluster import topology
 from fixtures.cluster.topology import leave_out, pytest_collection_modifyitems
+from lab.inventory import Family
 from reports.plugin import ELSEWHERE
 
 
@@ -16,7 +18,7 @@ class Item:
     """A test with these marks."""
 
     def __init__(self, name: str, *marks: str) -> None:
-        self.name, self.marks = name, marks
+        self.name, self.marks, self.path = name, marks, None
 
     def get_closest_marker(self, name: str) -> object | None:
         return name if name in self.marks else None
@@ -70,3 +72,25 @@ def test_what_belongs_to_other_clusters_only_is_left_out_and_said_to_be() -> Non
     assert written == [
         f"note: left out: {name}: the inventory declares no overlay.moves" for name in ("moving", "many")
     ]
+
+
+@pytest.mark.parametrize(("families", "kept"), [([4], ["pings"]), ([4, 6], ["routers", "pings"])])
+def test_a_test_of_ipv6_alone_is_not_there_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, families: list[int], kept: list[str]
+) -> None:
+    overlay = SimpleNamespace(families=[Family(number) for number in families])
+    run = SimpleNamespace(planned=SimpleNamespace(overlay=overlay), given={}, disruptive=True)
+    monkeypatch.setattr(topology, "in_suites", lambda root, path: True)
+    monkeypatch.setattr(topology, "open_cluster", lambda planned: SimpleNamespace(facts=dict))
+    monkeypatch.setattr(topology, "_skip_inapplicable", lambda facts, items: left.extend(items))
+    left: list[Any] = []
+    deselected: list[Any] = []
+    config: Any = SimpleNamespace(
+        rootpath=None,
+        hook=SimpleNamespace(pytest_deselected=lambda items: deselected.extend(items)),
+        stash=SimpleNamespace(get=lambda key, default: run),
+    )
+    items: list[Any] = [Item("routers", "over_ipv6"), Item("pings")]
+    pytest_collection_modifyitems(config, items)
+    assert [item.name for item in items] == [item.name for item in left] == kept
+    assert [item.name for item in deselected] == [name for name in ("routers",) if name not in kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from types import SimpleNamespace
 from typing import cast
 from unittest.mock import Mock
@@ -16,6 +16,7 @@ from fixtures.control_plane.filters import PacketFilters, read_filters
 from fixtures.evidence.attachments import Evidence
 from lab.access.shell import CommandFailed, CommandResult
 from lab.errors import HarnessError
+from lab.inventory import Family
 from lab.overlays.base import Link
 from reports.model import NotProved
 
@@ -38,15 +39,19 @@ class FakeNode:
     def __init__(self, **answers: tuple[int, str]) -> None:
         settings = {"IP_FORWARD": (0, "1\n"), "BRIDGE_FILTERING": (0, "none\n"), "LEGACY_TABLES": (0, "")}
         self.answers = {**settings, "NFT_LIST": (0, LISTED), "NFT_SAVE": (126, ""), **answers}
+        self.asked: list[str] = []
 
     def __str__(self) -> str:
         return "u1"
 
     def run(self, command: str | list[str], *, check: bool = True) -> CommandResult:
         scripts = {"LEGACY_TABLES", "LEGACY_SAVE", "NFT_LIST", "NFT_SAVE"}
-        names = {getattr(filters, f"_{script}"): script for script in scripts}
+        names = {
+            filters.of_family(getattr(filters, f"_{script}"), family): script for script in scripts for family in Family
+        }
         text = command if isinstance(command, str) else " ".join(command)
         name = names.get(text) or ("BRIDGE_FILTERING" if "bridge-nf" in text else "IP_FORWARD")
+        self.asked.append(text)
         status, output = self.answers[name]
         result = CommandResult("u1", name, status, output, "", 0.0)
         if check and status != 0:
@@ -118,7 +123,10 @@ def test_kernel_settings_are_read(output: str, setting: bool | None) -> None:
 MARKED = SAVED_NFT.replace("COMMIT", "-A FORWARD -m mark --mark 1 -j ACCEPT\nCOMMIT")
 
 
-def obstacles(**answers: tuple[int, str]) -> list[str]:
+NETWORKS = {Family.V4: {"a": IPv4Network("10.32.0.0/24")}, Family.V6: {"a": IPv6Network("fd00:10:32::/64")}}
+
+
+def obstacles(family: Family = Family.V4, **answers: tuple[int, str]) -> list[str]:
     """What is in the way on u1, whose overlay has one bridge; u2 is another node."""
     links = {
         "bridge a": Link("fn-a"),
@@ -131,11 +139,11 @@ def obstacles(**answers: tuple[int, str]) -> list[str]:
     overlay = SimpleNamespace(links=lambda _: links, bridge_filtering=None, hops=lambda: 0)
     nodes = [SimpleNamespace(name="u1", address=IPv4Address("192.168.56.3"))]
     nodes.append(SimpleNamespace(name="u2", address=IPv4Address("192.168.56.4")))
-    inventory = SimpleNamespace(nodes=nodes, overlay=SimpleNamespace(subnets={"a": IPv4Network("10.32.0.0/24")}))
+    inventory = SimpleNamespace(nodes=nodes, overlay=SimpleNamespace(networks_in=NETWORKS.get))
     cluster = SimpleNamespace(
         overlay=overlay, inventory=inventory, nodes={"u1": node}, each=lambda do: {"u1": do(node)}
     )
-    return PacketFilters(cast(Cluster, cluster), cast(Evidence, Mock())).find_obstacles()
+    return PacketFilters(cast(Cluster, cluster), cast(Evidence, Mock())).find_obstacles(family)
 
 
 def test_an_obstacle_names_its_node() -> None:
@@ -154,3 +162,46 @@ def test_a_rule_that_is_not_understood_proves_nothing_and_hides_nothing() -> Non
         obstacles(NFT_SAVE=(0, MARKED))
     found = obstacles(NFT_SAVE=(0, MARKED), IP_FORWARD=(0, "0"))
     assert found == ["u1: net.ipv4.ip_forward is 0, so it forwards nothing for its containers"]
+
+
+# -- over IPv6 ------------------------------------------------------------------------------
+
+SAVED6 = SAVED_NFT.replace("iptables-save", "ip6tables-save")
+
+
+def test_over_ipv6_bridged_packets_are_judged_and_no_setting_that_it_does_not_need() -> None:
+    found = obstacles(Family.V6, NFT_SAVE=(0, SAVED6), BRIDGE_FILTERING=(0, "1"), IP_FORWARD=(0, "0"))
+    assert found == [
+        f"u1: nft ip6 filter FORWARD drops {what} bridged on fn-a"
+        for what in ("what is", "a neighbour solicitation that is", "a neighbour advertisement that is")
+    ]
+    assert obstacles(Family.V6, NFT_SAVE=(0, SAVED6), BRIDGE_FILTERING=(0, "0"), IP_FORWARD=(0, "0")) == []
+    assert obstacles(Family.V6, NFT_SAVE=(0, SAVED6)) == [], "a kernel without br_netfilter"
+
+
+def test_over_ipv6_a_rule_that_is_not_understood_is_not_proved() -> None:
+    marked = SAVED6.replace("COMMIT", "-A FORWARD -m mark --mark 1 -j ACCEPT\nCOMMIT")
+    with pytest.raises(NotProved, match="u1: whether nft ip6 filter FORWARD drops what is bridged on fn-a is unknown"):
+        obstacles(Family.V6, NFT_SAVE=(0, marked), BRIDGE_FILTERING=(0, "1"))
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"LEGACY_TABLES": (0, "filter"), "LEGACY_SAVE": NOTHING}, "install one that brings ip6tables-legacy-save"),
+        ({"LEGACY_TABLES": (0, "filter"), "LEGACY_SAVE": (0, "")}, "were not shown"),
+        ({"NFT_SAVE": (4, "")}, "were not shown"),
+        ({"NFT_LIST": NOTHING, "NFT_SAVE": NOTHING}, "install nftables"),
+        ({"IP_FORWARD": (1, "")}, "IP_FORWARD"),
+    ],
+)
+def test_over_ipv6_rules_that_are_not_shown_are_an_error(answers: dict[str, tuple[int, str]], message: str) -> None:
+    with pytest.raises(HarnessError, match=message):
+        read_filters(cast(ClusterNode, FakeNode(**answers)), Family.V6)
+
+
+def test_each_family_is_asked_of_its_own_programs() -> None:
+    for family, absent in ((Family.V4, "ip6"), (Family.V6, "iptables")):
+        node = FakeNode()
+        read_filters(cast(ClusterNode, node), family)
+        assert not [text for text in node.asked if absent in text.replace("/proc/sys/net/ipv6", "")]

@@ -11,6 +11,7 @@ import pytest
 
 from fixtures.control_plane.filter_conditions import (
     Address,
+    Cast,
     Condition,
     Fixed,
     Flags,
@@ -124,9 +125,9 @@ def test_a_rule_without_a_verdict_decides_nothing() -> None:
         (payload("ip6", "saddr", "fe80::1", "!="), [Fixed(Share.NONE, "ip6 saddr")]),
         (states("established"), [State(frozenset({"established"}))]),
         (states("new", operator="!="), [State(frozenset({"new"}), True)]),
-        (fib("local", "!="), [Fixed(Share.ALL, '{"fib": {"result": "type", "flags": ["daddr"]}}')]),
-        (fib("unicast"), [Fixed(Share.ALL, '{"fib": {"result": "type", "flags": ["daddr"]}}')]),
-        (fib("local"), [Fixed(Share.NONE, '{"fib": {"result": "type", "flags": ["daddr"]}}')]),
+        (fib("local", "!="), [Cast(frozenset({"local"}), True)]),
+        (fib("unicast"), [Cast(frozenset({"unicast"}))]),
+        (fib("local"), [Cast(frozenset({"local"}))]),
     ],
 )  # fmt: skip
 def test_a_condition_is_understood(expression: dict[str, Any], conditions: list[Condition]) -> None:

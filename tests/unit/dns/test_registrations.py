@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import pytest
@@ -50,6 +50,17 @@ def test_a_registration_leads_to_a_container_or_to_a_node_that_serves(
 ) -> None:
     expected = [] if fault is None else [f"{registration}: {fault}"]
     assert misleading([registration], REALITY) == expected
+
+
+def test_an_ipv6_address_of_the_overlay_leads_to_a_container_too() -> None:
+    both = replace(
+        REALITY,
+        overlay=[*REALITY.overlay, IPv6Network("fd00:10:32::/64")],
+        containers={**REALITY.containers, "fd00:10:32::4": "u1/web"},
+    )
+    assert misleading([at("fd00:10:32::4"), at("fd00:10:33::9")], both) == []
+    nobody = at("fd00:10:32::9")
+    assert misleading([nobody], both) == [f"{nobody}: no running container has that overlay address"]
 
 
 def test_a_published_port_is_misleading_though_the_node_listens_there() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -13,9 +13,10 @@ from fixtures.containers.fleet import Container
 from fixtures.control_plane.observation import InstanceState, Observation
 from fixtures.control_plane.registry import Registry
 from fixtures.dns import services
-from fixtures.dns.messages import Answer, DnsTransport
+from fixtures.dns.messages import ADDRESSES, Answer, DnsTransport
 from fixtures.dns.services import Instance, Service
 from fixtures.evidence import waiting
+from lab.inventory import Family
 from reports.model import NotProved
 
 ADDRESS, OTHER = "10.32.0.4", "10.32.0.5"
@@ -97,3 +98,26 @@ def test_instances_that_do_not_pass_are_told_and_not_passed_over() -> None:
     without.instances.clear()
     with pytest.raises(NotProved, match="web has no instance"):
         without.wait_until_passing()
+
+
+@pytest.mark.parametrize(("family", "address"), [(Family.V4, ADDRESS), (Family.V6, "fd00:10:32::4")])
+def test_instances_are_registered_with_their_address_of_that_family(family: Family, address: str) -> None:
+    registered: list[dict[str, Any]] = []
+    client = SimpleNamespace(
+        agent=SimpleNamespace(
+            service=SimpleNamespace(register=lambda name, **words: registered.append(words)),
+            check=SimpleNamespace(ttl_pass=lambda *words: None),
+        )
+    )
+    registry = SimpleNamespace(
+        meta={}, call_nearest=lambda node, do: do(client), call=lambda agent, do: do(client), patience=1.0
+    )
+    addresses = {Family.V4: ADDRESS, Family.V6: "fd00:10:32::4"}
+    container = SimpleNamespace(id="1", name="web", node="u1", port=80, address=ADDRESS, address_in=addresses.get)
+    made = Service(cast(Registry, registry), "web", ())
+    assert made.follow([cast(Container, container)], checked=False, family=family)
+    assert made.addresses() == {address} and [words["address"] for words in registered] == [address]
+
+
+def test_records_of_a_family() -> None:
+    assert ADDRESSES == {Family.V4: "A", Family.V6: "AAAA"}

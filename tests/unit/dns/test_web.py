@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.packet import Packet, Raw
 
 from fixtures.control_plane.observation import InstanceState
 from fixtures.dns.services import all_pass
-from fixtures.dns.web import Request, Response, read_request
+from fixtures.dns.web import Dial, Request, Response, read_request
 
 
 def packet(payload: bytes) -> Packet:
@@ -74,3 +76,9 @@ def test_all_instances_pass_only_when_every_view_says_so() -> None:
     assert not all_pass([{"a": passing}, {"a": warning}], ["a"])
     assert not all_pass([{"a": passing}, {}], ["a"])
     assert not all_pass([{"a": passing}], ["a", "b"])
+
+
+def test_an_ipv6_address_stands_in_brackets_before_its_port() -> None:
+    caller: Any = "u1/a1"
+    assert str(Dial(caller, "10.32.0.4", 8081)) == "u1/a1 dials 10.32.0.4:8081"
+    assert str(Dial(caller, "fd00::4", 8081)) == "u1/a1 dials [fd00::4]:8081"

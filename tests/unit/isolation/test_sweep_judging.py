@@ -141,5 +141,44 @@ def test_a_control_that_was_not_seen_leaving_is_none() -> None:
 
 def test_protocols_that_no_control_carried() -> None:
     one, other = lane("u1/a1 u2/a2", Carrier.IP, ports=(47, 132)), lane("u1/b1 u2/b2", Carrier.IP, ports=(47, 200))
-    assert uncontrolled([blocked(one, arrived=bits([47])), blocked(other)]) == [132, 200]
-    assert uncontrolled([]) == []
+    assert uncontrolled([blocked(one, arrived=bits([47])), blocked(other)]) == {"protocols": "132 (SCTP), 200"}
+    assert uncontrolled([delivered(one)]) == {"protocols": "none"}
+    assert uncontrolled([]) == {} and uncontrolled(CONTROLS[:1]) == {}, "of UDP and TCP there is nothing to tell"
+
+
+# -- over IPv6 ---------------------------------------------------------------------------
+
+ENDS6 = {name: replace(end, address=f"fd00::{number}") for number, (name, end) in enumerate(ENDS.items(), 1)}
+BEHIND = Lane(ENDS6["u1/a1"], ENDS6["u2/b2"], Carrier.HEADERS, (1, 2, 10))
+OTHER6 = Lane(ENDS6["u1/a1"], ENDS6["u2/b2"], Carrier.IP, (0, 132))
+
+
+def test_extension_headers_are_told_by_what_they_are() -> None:
+    one = blocked(BEHIND, arrived=bits([10]), interface="eth0")
+    assert told(one).startswith("u1/a1 → u2/b2 over IPv6: destination options before TCP arrived at u2/b2, on eth0")
+    many = blocked(replace(BEHIND, ports=tuple(range(1, 9))), arrived=bits(range(1, 6)), interface="eth0")
+    assert "a routing header of type 4 before UDP … (5 in all) arrived at" in told(many)
+    every = replace(one, seen=replace(one.seen, arrived=one.tried))
+    assert "every packet with extension headers (3 tried) arrived" in told(every)
+    assert "IP protocol 0 (hop-by-hop options) arrived" in told(blocked(OTHER6, arrived=bits([0]), interface="eth0"))
+
+
+def test_a_packet_with_extension_headers_that_did_not_leave_proves_nothing() -> None:
+    after = [delivered(replace(BEHIND, source=ENDS6[one], destination=ENDS6[other]))
+             for one, other in (("u2/a2", "u1/a1"), ("u1/b1", "u2/b2"))]  # fmt: skip
+    gap = [blocked(BEHIND, left=bits([1, 2]), errno=errno.EMSGSIZE)]
+    assert unproved_sweep(gap, after, after) == [
+        "u1/a1 → u2/b2 over IPv6: IPv6 extension header (destination options before TCP) was not seen leaving "
+        "(Message too long)"
+    ]
+    assert unproved_sweep([blocked(BEHIND)], after[:1], after) == [
+        "u2/b2 received no IPv6 extension header control of its own subnet before"
+    ]
+    assert unproved_sweep([blocked(BEHIND)], after, after) == []
+
+
+def test_what_no_control_carried_is_told_by_kind_and_family() -> None:
+    assert uncontrolled([blocked(BEHIND, arrived=bits([1, 2])), delivered(OTHER6)]) == {
+        "packets with extension headers over IPv6": "destination options before TCP",
+        "protocols over IPv6": "none",
+    }

@@ -94,7 +94,7 @@ def prepared(options: dict[str, Any]) -> tuple[sweeps.Sweep, Lane]:
     return made, one
 
 
-def sent_by(number: int, protocol: int, port: int, payload: bytes = b"", **more: Any) -> bytes:
+def sent_by(number: int, protocol: int, port: int, payload: Any = b"", **more: Any) -> bytes:
     """A packet of a lane."""
     made, one = prepared(lane(number, protocol, **more))
     packet: bytes = one.packet(made, port, payload)

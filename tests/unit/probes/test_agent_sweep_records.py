@@ -23,8 +23,12 @@ def marks(made: sweeps.Sweep, number: int) -> dict[int, list[int]]:
     return {kind: [port for port in range(65536) if bits[port >> 3] >> (port & 7) & 1] for kind, bits in found.items()}
 
 
-TAGGED = b"head" + SWEEP_TAG.pack(SWEPT, ID, 2, 132)
-PACKETS = {6: (0, sent_by(0, 6, 443), 443), 17: (1, sent_by(1, 17, 53), 53), 0: (2, sent_by(2, 0, 132, TAGGED), 132)}
+TAGGED = (132, 0, b"head" + SWEEP_TAG.pack(SWEPT, ID, 2, 132))
+PACKETS = {
+    6: (0, sent_by(0, 6, 443), 443),
+    17: (1, sent_by(1, 17, 53), 53),
+    0: (2, sent_by(2, 0, 132, TAGGED), 132),
+}
 LANES = (lane(0, 6), lane(1, 17), lane(2, 0, own=0))
 
 
@@ -231,4 +235,4 @@ SYN = BASE << 16 | 442
 )
 def test_recorders_see_the_sweep_and_little_else(data: bytes, passes: bool) -> None:
     assert accepts(FILTER, data) is passes
-    assert not accepts(FILTER, data, protocol=0x86DD)
+    assert not accepts(FILTER, data, protocol=0x0806)

@@ -63,7 +63,7 @@ def test_a_checksum_of_zero_is_written_as_ones() -> None:
 
 def test_another_protocol_is_what_the_runner_made() -> None:
     made, one = prepared(lane(0, 0))
-    packet = IP(one.packet(made, 132, b"payload!"))
+    packet = IP(one.packet(made, 132, (132, 0, b"payload!")))
     assert (packet.proto, packet.len, bytes(packet)[20:]) == (132, 28, b"payload!")
 
 
@@ -73,8 +73,8 @@ def test_a_sum_is_folded() -> None:
 
 def test_orders_are_ports_or_packets() -> None:
     assert read_orders(struct.pack("!HHH", 1, 443, 65535), 6) == (1, 443, 65535)
-    body = SWEEP_RAW.pack(47, 3) + b"gre" + SWEEP_RAW.pack(132, 0)
-    assert read_orders(body, 0) == [(47, b"gre"), (132, b"")]
+    body = SWEEP_RAW.pack(47, 47, 0, 3) + b"gre" + SWEEP_RAW.pack(300, 44, 14, 0)
+    assert read_orders(body, 0) == [(47, (47, 0, b"gre")), (300, (44, 14, b""))]
 
 
 # -- sending ---------------------------------------------------------------------------

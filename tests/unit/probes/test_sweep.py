@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from fixtures.probes.agent.formats import ANSWERED, ARRIVED, BITMAP, LEFT, REJEC
 from fixtures.probes.delivery import Endpoint
 from fixtures.probes.ports import bits
 from fixtures.probes.sweep import (
+    Body,
     Carrier,
     Lane,
+    Mark,
     Plan,
     Rooms,
     Seen,
@@ -25,6 +28,7 @@ from fixtures.probes.sweep import (
     read_out,
     used,
 )
+from lab.inventory import Family
 
 A, B, C, D = (
     Endpoint(name, name[:2], f"/{name[3:]}", f"10.0.0.{number}")
@@ -38,8 +42,13 @@ TO_B, TO_C, RAW = (
 RANDOM = b"\1\2\3\4" + struct.pack("!HH", 500, 77)
 
 
+def sctp(mark: Mark) -> Body:
+    assert (mark.sequence, mark.window) == ((501 + 2) << 16 | 131, 77)
+    return Body(132, b"sctp" + mark.tag, 3)
+
+
 def made(*lanes: Lane) -> Plan:
-    return plan(lanes or (TO_B, TO_C, RAW), RANDOM, 20005, {132: lambda tag: b"sctp" + tag})
+    return plan(lanes or (TO_B, TO_C, RAW), RANDOM, 20005, {(Carrier.IP, Family.V4): {132: sctp}})
 
 
 def test_a_plan_knows_who_is_where() -> None:
@@ -83,8 +92,15 @@ def test_lanes_with_the_same_ports_share_their_orders() -> None:
 def test_other_protocols_are_sent_as_the_runner_makes_them() -> None:
     orders, body = made().orders("u2", {2: (47, 132)})
     tags = {protocol: SWEEP_TAG.pack(SWEPT, b"\1\2\3\4", 2, protocol) for protocol in (47, 132)}
-    gre = SWEEP_RAW.pack(47, 12) + tags[47]
-    assert body == gre + SWEEP_RAW.pack(132, 16) + b"sctp" + tags[132] and orders == [(2, 0, len(body))]
+    gre = SWEEP_RAW.pack(47, 47, 0, 12) + tags[47]
+    assert body == gre + SWEEP_RAW.pack(132, 132, 3, 16) + b"sctp" + tags[132] and orders == [(2, 0, len(body))]
+
+
+def test_packets_are_those_of_the_lanes_kind() -> None:
+    six = [replace(end, address=f"fd00::{number}") for number, end in enumerate((A, B), 1)]
+    planned = made(TO_B, TO_C, Lane(six[1], six[0], Carrier.IP, (132,)), Lane(six[1], six[0], Carrier.HEADERS, (132,)))
+    _, body = planned.orders("u2", {2: (132,), 3: (132,)})
+    assert b"sctp" not in body and planned.opening("u2")["lanes"][3]["own"] == 0
 
 
 def answer(*lanes: dict[str, Any], odd: list[Any] | None = None, elsewhere: list[Any] | None = None) -> Any:
