@@ -13,10 +13,11 @@ from fixtures.dns.web import Dial, WebClient
 from fixtures.evidence.lines import shown
 from fixtures.probes.delivery import Edge, Transport
 from fixtures.probes.prober import Prober
-from fixtures.session.marks import requirement
+from fixtures.session.marks import applies, requirement
 
 
 @requirement("DNS-1")
+@applies("dns.consul")
 def test_a_records_are_the_passing_instances(
     web: Service,
     listed: Service,
@@ -44,6 +45,7 @@ def test_a_records_are_the_passing_instances(
 
 
 @requirement("DNS-1")
+@applies("dns.consul")
 def test_every_registration_leads_to_a_container_or_a_node_that_serves(
     listed: Service, registry_audit: RegistryAudit
 ) -> None:
@@ -61,6 +63,7 @@ def test_every_registration_leads_to_a_container_or_a_node_that_serves(
 
 
 @requirement("DNS-2")
+@applies("dns.consul")
 def test_dialling_the_name_reaches_an_instance(
     listed: Service,
     fleet: Fleet,
@@ -106,6 +109,7 @@ def test_dialling_the_name_reaches_an_instance(
 
 
 @requirement("DNS-5")
+@applies("dns.consul")
 def test_an_unknown_name_does_not_exist(askers: list[Party], resolver: Resolver, plain_names: PlainNames) -> None:
     """A name that nobody registered does not exist, and a SOA record says for which zone (RFC 2308).
 
@@ -119,6 +123,7 @@ def test_an_unknown_name_does_not_exist(askers: list[Party], resolver: Resolver,
 
 
 @requirement("DNS-5")
+@applies("dns.consul")
 def test_a_v4_service_has_no_v6_address(
     listed: Service, askers: list[Party], resolver: Resolver, plain_names: PlainNames
 ) -> None:
