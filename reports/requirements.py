@@ -27,6 +27,7 @@ FACTS = (
     "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart", "overlay.proxy",
     "overlay.peers", "overlay.addresses", "overlay.closed", "overlay.moves", "overlay.encrypted",
     "engine.restart", "consul", "consul.servers", "nomad", "power", "switch",
+    "dns", "dns.consul", "dns.docker", "dns.swarm",
     "contract", "change",
 )  # fmt: skip
 """The names that a declaration may use."""

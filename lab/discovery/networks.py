@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 from typing import Any
 
 from lab.overlays.docker import bridge_of, parent_of
+from lab.overlays.routed import MTU as ROUTED_MTU
 from lab.overlays.vxlan import FIRST_VNI, OVERHEAD, UDP_PORT
+from lab.overlays.wireguard import INTERFACE
+from lab.overlays.wireguard import OVERHEAD as OVERHEAD_OF_WIREGUARD
 
+from .candidates import Candidate, by_name, mtu_of, subnet_of
 from .questions import Host, Survey, parsed
+from .routed import Parted, find_parted
 from .services import WEAVE_PORT
 
-BUILT_IN = {"bridge", "host", "none", "docker_gwbridge", "ingress"}
-"""Networks that every engine, or every swarm, has."""
 DEFAULT_PREFIX = "flatnet-"
 MOST_NAME = 31
-_MTU = "com.docker.network.driver.mtu"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A user-defined network that is the same on all nodes."""
-
-    name: str
-    driver: str
-    subnet: IPv4Network
-    mtu: int | None
-    on: Mapping[str, Mapping[str, Any]]
-    """{node: what its engine says of it}"""
 
 
 @dataclass
@@ -49,12 +39,13 @@ class Proposal:
 def propose(surveys: Sequence[Survey]) -> Proposal:
     """The overlay of the nodes whose engines answered."""
     asked = [survey for survey in surveys if survey.engine is not None]
-    candidates, comments = find_candidates(asked)
+    parted = find_parted(asked)
+    candidates, comments = find_candidates(asked, without={network.name for network in parted})
     weave = _propose_weave(asked, candidates)
     if weave is not None:
         made = weave
     else:
-        families = _families(asked, candidates)
+        families = _families(asked, candidates, parted)
         chosen = max(families, key=lambda name: len(families[name]), default="")
         made = Proposal(chosen)
         for candidate in families.get(chosen, ()):
@@ -69,16 +60,15 @@ def propose(surveys: Sequence[Survey]) -> Proposal:
     return made
 
 
-def find_candidates(surveys: Sequence[Survey]) -> tuple[list[Candidate], list[str]]:
-    """The networks that all nodes have alike, by name, and why others are none of them."""
-    by_name: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for survey in surveys:
-        assert survey.engine is not None
-        for network in survey.engine.networks:
-            if network["Name"] not in BUILT_IN and not network.get("Ingress"):
-                by_name.setdefault(str(network["Name"]), {})[survey.name] = network
+def find_candidates(surveys: Sequence[Survey], without: Collection[str]) -> tuple[list[Candidate], list[str]]:
+    """The networks that all nodes have alike, by name, and why others are none of them.
+
+    `without`: names of networks that are looked at elsewhere.
+    """
     found, comments = [], []
-    for name, on in sorted(by_name.items()):
+    for name, on in by_name(surveys).items():
+        if name in without:
+            continue
         one = next(iter(on.values()))
         subnets = {node: subnet_of(network) for node, network in on.items()}
         different = sorted({str(subnet) for subnet in subnets.values()})
@@ -94,29 +84,22 @@ def find_candidates(surveys: Sequence[Survey]) -> tuple[list[Candidate], list[st
         elif one["Driver"] == "overlay" and not one.get("Attachable"):
             comments.append(f"{kind} is not attachable: only services can join it")
         else:
-            mtu = str((one.get("Options") or {}).get(_MTU, ""))
-            found.append(Candidate(name, str(one["Driver"]), subnet, int(mtu) if mtu.isdigit() else None, on))
+            found.append(Candidate(name, str(one["Driver"]), subnet, mtu_of(one), on))
     return found, comments
 
 
-def subnet_of(network: Mapping[str, Any]) -> IPv4Network | None:
-    """The network's first IPv4 subnet according to Docker's IPAM."""
-    for pool in (network.get("IPAM") or {}).get("Config") or ():
-        if pool.get("Subnet"):
-            subnet = ip_network(pool["Subnet"], strict=False)
-            if isinstance(subnet, IPv4Network):
-                return subnet
-    return None
-
-
-def _families(surveys: Sequence[Survey], candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:
+def _families(
+    surveys: Sequence[Survey], candidates: Iterable[Candidate], parted: Iterable[Parted]
+) -> dict[str, list[Candidate]]:
     """{adapter: networks that it knows}"""
     found: dict[str, list[Candidate]] = {}
+    for network in parted:
+        found.setdefault("wireguard" if network.interface else "routed", []).append(network)
     for candidate in candidates:
         if candidate.driver == "overlay":
             name = "swarm"
         elif candidate.driver == "bridge":
-            name = ("vxlan" if _same_names(surveys, candidate) else "docker") if _tunnelled(surveys, candidate) else ""
+            name = _of_bridges(surveys, candidate)
         else:
             name = "docker"
         if name:
@@ -125,6 +108,28 @@ def _families(surveys: Sequence[Survey], candidates: Iterable[Candidate]) -> dic
         alone = [candidate for candidate in candidates if candidate.driver == "bridge"]
         return {"docker": alone} if alone else {}
     return found
+
+
+def _of_bridges(surveys: Sequence[Survey], candidate: Candidate) -> str:
+    """The adapter of a network of bridges that tunnels join; empty: nothing is seen that joins them."""
+    if not _tunnelled(surveys, candidate):
+        return ""
+    if not _same_names(surveys, candidate):
+        return "docker"
+    return "evpn" if all(_told_by_bgp(survey, candidate) for survey in surveys) else "vxlan"
+
+
+def _learns(host: Host | None, bridge: str | None) -> bool:
+    """Whether the tunnel in the bridge learns by itself who is where."""
+    data = ((tunnel_in(host, bridge) or {}).get("linkinfo") or {}).get("info_data") or {}
+    return data.get("learning") is not False
+
+
+def _told_by_bgp(survey: Survey, candidate: Candidate) -> bool:
+    """Whether BGP tells the node who is where: its tunnel learns nothing by itself, and FRR's bgpd runs."""
+    return (
+        survey.host is not None and survey.host.bgpd and not _learns(survey.host, bridge_of(candidate.on[survey.name]))
+    )
 
 
 def tunnel_in(host: Host | None, bridge: str | None) -> Mapping[str, Any] | None:
@@ -163,7 +168,11 @@ def _add(made: Proposal, candidate: Candidate, surveys: Sequence[Survey]) -> Non
     default = key if made.adapter == "docker" else f"{DEFAULT_PREFIX}{key}"
     if candidate.name != default:
         made.networks[key] = candidate.name
-    {"swarm": _add_swarm, "vxlan": _add_vxlan, "docker": _add_docker}[made.adapter](made, key, candidate, surveys)
+    add = {
+        "swarm": _add_swarm, "vxlan": _add_vxlan, "evpn": _add_vxlan, "docker": _add_docker, "routed": _add_routed,
+        "wireguard": _add_routed,
+    }[made.adapter]  # fmt: skip
+    add(made, key, candidate, surveys)
 
 
 def subnet_name(network: str, taken: Iterable[str]) -> str:
@@ -196,6 +205,34 @@ def _add_vxlan(made: Proposal, key: str, candidate: Candidate, surveys: Sequence
     ):
         if value is not None and value != default:
             _option(made, name, value)
+    if made.adapter == "vxlan" and not _learns(first.host, bridge):
+        made.comments.append(
+            f"network {candidate.name}: its tunnels learn nothing by themselves, and FRR's bgpd does not run on every "
+            "node; what tells the nodes which container is where?"
+        )
+
+
+def _add_routed(made: Proposal, key: str, candidate: Candidate, surveys: Sequence[Survey]) -> None:
+    assert isinstance(candidate, Parted)
+    by_tunnel = made.adapter == "wireguard"
+    if candidate.bridge != f"fn-{key}"[:15]:
+        _option(made, f"bridge.{key}", candidate.bridge)
+    if candidate.mtu not in (None, ROUTED_MTU - OVERHEAD_OF_WIREGUARD if by_tunnel else ROUTED_MTU):
+        _option(made, "mtu", candidate.mtu or 0)
+    if by_tunnel and candidate.interface != INTERFACE:
+        _option(made, "interface", candidate.interface)
+    parts = ", ".join(f"{subnet_of(network)} on {node}" for node, network in candidate.on.items())
+    made.comments.append(
+        f"network {candidate.name} has {parts}; {candidate.subnet} is the smallest network that holds them: is it the "
+        "subnet?"
+    )
+    if not by_tunnel and not candidate.direct:
+        _option(made, "peers", False)
+        made.comments.append(f"network {candidate.name}: a router lies between the nodes, so CP-1 does not apply")
+    if len(made.subnets) == 1:
+        made.comments.append(
+            "are machines that are not nodes kept out? Then overlay.options.closed: true has that tested (HOST-6)"
+        )
 
 
 def _add_docker(made: Proposal, key: str, candidate: Candidate, surveys: Sequence[Survey]) -> None:

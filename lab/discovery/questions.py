@@ -22,13 +22,16 @@ fi
 echo "python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 echo "addresses=$(ip -json -4 address show)"
 echo "links=$(ip -json -details link show)"
+echo "routes=$(ip -json -4 route show)"
+if command -v wg >/dev/null; then echo "wireguard=$(wg show interfaces)"; fi
 if command -v bridge >/dev/null; then echo "fdb=$(bridge -json fdb show)"; fi
 if command -v systemctl >/dev/null; then
 for unit in docker consul nomad; do echo "unit=$unit $(systemctl show -p LoadState "$unit")"; done
 fi
 for place in /proc/[0-9]*; do
-if [ -r "$place/comm" ] && read -r name <"$place/comm" && [ "$name" = runsvdir ]; then
-echo "runit=$(tr '\\0' ' ' <"$place/cmdline")"
+if [ -r "$place/comm" ] && read -r name <"$place/comm"; then
+if [ "$name" = runsvdir ]; then echo "runit=$(tr '\\0' ' ' <"$place/cmdline")"; fi
+if [ "$name" = bgpd ]; then echo bgpd=yes; fi
 fi
 done
 if [ -S /var/run/weave/weave.sock ]; then echo weave_proxy=yes; fi
@@ -88,6 +91,12 @@ class Host:
     """There is /var/run/docker.sock."""
     listening: tuple[tuple[str, str, int], ...]
     """(program, address, port) of every listening socket; the program is empty for other users' ones."""
+    routes: tuple[Mapping[str, Any], ...] = ()
+    """As `ip -json route` lists them; empty without a recent iproute2."""
+    wireguard: frozenset[str] = frozenset()
+    """Names of the WireGuard interfaces."""
+    bgpd: bool = False
+    """FRR's bgpd runs."""
 
     def interface_of(self, address: str) -> tuple[str, IPv4Interface] | None:
         """The interface that has the address, and the address with its prefix."""
@@ -158,6 +167,9 @@ def read_host(output: str) -> Host:
         runit=_runit(first.get("runit", "")),
         weave_proxy=first.get("weave_proxy") == "yes",
         socket=first.get("socket") == "yes",
+        routes=tuple(_rows(first.get("routes", ""))),
+        wireguard=frozenset(first.get("wireguard", "").split()),
+        bgpd=first.get("bgpd") == "yes",
         listening=tuple(found for line in said.get("listening", ()) if (found := _listening(line)) is not None),
     )
 

@@ -241,4 +241,6 @@ def inventory(
             switch=Path(f"/proc/{supervisor_pid}/ns/net") if supervisor_pid else None,
         ),
     )
+    if OVERLAYS[spec.overlay](made).capabilities.names:
+        made = made.model_copy(update={"dns": ("consul", "docker")})
     return foreign.own_inventory(made, spec.state) if spec.foreign else made

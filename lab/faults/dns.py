@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.images import DEMO_PORT
 
 from ..errors import UsageError
-from .model import ANY_OVERLAY, Action, Fault, Plan, Site, Where
+from .model import ANY_OVERLAY, NAMED_BY_DOCKER, Action, Fault, Plan, Site, Where
 
 PROXY_PORT = 5300
 CONSUL_RETURNS_S = 60
@@ -71,6 +71,13 @@ def _proxy(mode: str) -> Plan:
         )
         daemon = site.daemon("names", "names.py", mode, str(PROXY_PORT), site.node.address, packages=("dns",))
         return [*daemon, site.table(chains)]
+
+    return plan
+
+
+def _docker_names(mode: str) -> Plan:
+    def plan(site: Site) -> list[Action]:
+        return site.daemon("docker-names", "docker_names.py", mode, packages=("dns",))
 
     return plan
 
@@ -291,5 +298,32 @@ FAULTS = (
         blames=("u1|u2|u3", "leader|voters"),
         where=Where.ALL,
         overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "docker-dns-unruled",
+        "A firewall's start in a container removes the rule by which its packets to 127.0.0.11 come to Docker.",
+        "https://github.com/moby/moby/issues/35095",
+        _docker_names("unruled"),
+        must_fail=("DNS-1",),
+        blames=("{node}", "127.0.0.11", "no answer"),
+        overlays=NAMED_BY_DOCKER,
+    ),
+    Fault(
+        "docker-name-remembered",
+        "A container that was removed is still in the answers of Docker's DNS.",
+        "https://github.com/moby/moby/issues/37629",
+        _docker_names("remembered"),
+        must_fail=("DNS-6",),
+        blames=("{node}", "leaving|shared", "holder was removed|no container of that name"),
+        overlays=NAMED_BY_DOCKER,
+    ),
+    Fault(
+        "docker-name-told",
+        "Docker's DNS tells a container the names of containers of another network.",
+        "https://github.com/moby/moby/issues/21080",
+        _docker_names("told"),
+        must_fail=("DNS-13",),
+        blames=("{node}", "name of another subnet", "127.0.0.11"),
+        overlays=NAMED_BY_DOCKER,
     ),
 )

@@ -17,6 +17,7 @@ from ..errors import LabError, UsageError
 from ..overlays import adapter
 from ..overlays.evpn import Evpn
 from ..overlays.routed import Routed
+from ..overlays.swarm import Swarm
 from ..overlays.vxlan import Vxlan
 from ..overlays.wireguard import Wireguard
 from .packages import zipped
@@ -35,6 +36,9 @@ ROUTED = (Routed.name, *ENCRYPTED)
 """Overlays whose nodes route between their parts of a subnet."""
 BRIDGED = (Vxlan.name, *BY_BGP, *ROUTED)
 """Overlays with Docker's bridge driver on a bridge per subnet and node."""
+
+NAMED_BY_DOCKER = (*BRIDGED, Swarm.name)
+"""Overlays in whose networks Docker's own DNS answers."""
 
 
 class Where(StrEnum):

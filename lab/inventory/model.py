@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -18,6 +18,8 @@ from ruamel.yaml import YAML
 from lab.errors import InventoryError
 
 from .families import Family, IPNetwork, Network6, insist_on_networks, refuse_number
+from .names import Names, NameSource, insist_on_sources
+from .paths import resolve
 from .reading import describe, read_mapping
 
 Address = Annotated[IPv4Address, BeforeValidator(refuse_number("10.32.0.0/16"))]
@@ -26,9 +28,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 DockerName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")]
 Via = Literal["ssh", "docker", "nomad"]
 Become = Literal["none", "sudo", "docker"]
-
-
-_M = TypeVar("_M", bound=BaseModel)
 
 
 class _Strict(BaseModel):
@@ -246,6 +245,8 @@ class Inventory(_Strict):
     overlay: Overlay
     consul: Consul | None = None
     nomad: Nomad | None = None
+    dns: Names | None = None
+    """Who tells the names of containers; None: Consul, where there is a section `consul`."""
     runner: Runner = Runner()
 
     @model_validator(mode="after")
@@ -261,6 +262,7 @@ class Inventory(_Strict):
         if self.nomad is None and any(node.via == "nomad" for node in self.nodes):
             raise ValueError("via: nomad needs a section `nomad`; write it, or choose another way")
         insist_on_networks(self.overlay.subnets, self.overlay.subnets6)
+        insist_on_sources(self.dns, consul=self.consul is not None)
         subnets = list(self.overlay.subnets.items())
         for name in self.overlay.networks:
             if name not in self.overlay.subnets:
@@ -306,6 +308,11 @@ class Inventory(_Strict):
     def tested(self) -> tuple[Node, ...]:
         """The nodes without those that are left out."""
         return tuple(node for node in self.nodes if node.name not in self.without)
+
+    @property
+    def names_by(self) -> tuple[NameSource, ...]:
+        """The sources of names that are tested."""
+        return self.dns if self.dns is not None else (("consul",) if self.consul is not None else ())
 
     @property
     def patience(self) -> float:
@@ -374,38 +381,15 @@ def _absolute(inventory: Inventory, path: Path) -> Inventory:
     nodes = []
     for node in inventory.nodes:
         where = f"nodes.{node.name}"
-        found: dict[str, object] = {"ssh": _resolve(node.ssh, path, f"{where}.ssh")}
+        found: dict[str, object] = {"ssh": resolve(node.ssh, path, f"{where}.ssh")}
         if node.docker_tls is not None:
-            found["docker_tls"] = _resolve(node.docker_tls, path, f"{where}.docker_tls")
+            found["docker_tls"] = resolve(node.docker_tls, path, f"{where}.docker_tls")
         nodes.append(node.model_copy(update=found))
     changed: dict[str, object] = {"nodes": tuple(nodes)}
     for name, service in (("consul", inventory.consul), ("nomad", inventory.nomad)):
         if service is not None:
-            made = _resolve(service, path, name)
+            made = resolve(service, path, name)
             if service.tls is not None:
-                made = made.model_copy(update={"tls": _resolve(service.tls, path, f"{name}.tls")})
+                made = made.model_copy(update={"tls": resolve(service.tls, path, f"{name}.tls")})
             changed[name] = made
     return inventory.model_copy(update=changed)
-
-
-def _resolve(model: _M, path: Path, where: str) -> _M:
-    """The model with its own paths absolute, relative ones from the folder of the cluster file at `path`."""
-    folder = path.resolve().parent
-    files = {}
-    for key in type(model).model_fields:
-        value = getattr(model, key)
-        if isinstance(value, Path):
-            files[key] = _file(path, f"{where}.{key}", folder, value)
-    return model.model_copy(update=files)
-
-
-def _file(path: Path, key: str, folder: Path, value: Path) -> Path:
-    try:
-        file = folder / value.expanduser()
-        if file.is_file():
-            return file
-    except RuntimeError:
-        raise InventoryError(f"{path}: {key}: {value!s:.100}: there is no such user; correct the path") from None
-    except OSError as error:  # such as a name that is too long
-        raise InventoryError(f"{path}: {key}: {value!s:.100}: {error.strerror}; correct the path") from None
-    raise InventoryError(f"{path}: {key}: no file {file!s:.300}; correct the path")

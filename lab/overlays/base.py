@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import docker
 from docker.types import EndpointConfig
@@ -52,6 +52,9 @@ class Capabilities:
     """A container on another node can take over the address of one that has gone."""
     encrypted: bool = False
     """What containers send each other cannot be read on the underlay."""
+    names: Literal["", "node", "swarm"] = ""
+    """How far Docker's own DNS tells the names of containers: within a node, or a swarm with the names of its services;
+    "": containers are in no network of Docker's that has it, or nobody has tried it."""
 
     @property
     def reach(self) -> bool:
@@ -128,6 +131,8 @@ class Overlay(ABC):
 
         if self.subnets6 and not self.dual_stack:
             raise UsageError(f"overlay.subnets6: Flatnet knows overlay {self.name} with IPv4 only; leave it out")
+        if "docker" in inventory.names_by and not self.capabilities.names:
+            raise UsageError(f"dns: docker: Docker's DNS is not known on overlay {self.name}; leave docker out")
 
     @property
     @abstractmethod
@@ -181,6 +186,16 @@ class Overlay(ABC):
             raise HarnessError(f"overlay {self.name}: no address can be chosen; it declares so (addresses=False)")
         chosen = EndpointConfig("1.25", ipv4_address=address, ipv6_address=address6 or None)
         return {**self.attach(subnet), "networking_config": {network: chosen}}
+
+    def attach_as(self, subnet: str, aliases: Sequence[str]) -> dict[str, Any]:
+        """Arguments for `docker.containers.create` that put the container into `subnet`, with aliases in Docker's DNS.
+
+        Raises HarnessError where the subnet is not a Docker network.
+        """
+        network = self.network_of(subnet)
+        if network is None:
+            raise HarnessError(f"overlay {self.name}: a container can have no alias, since {subnet} is not a network")
+        return {**self.attach(subnet), "networking_config": {network: EndpointConfig("1.25", aliases=list(aliases))}}
 
     @abstractmethod
     def network_of(self, subnet: str) -> str | None:

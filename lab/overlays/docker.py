@@ -77,6 +77,7 @@ class Docker(Overlay):
             closed=self._by_bridge,
             moves=self.hops() == 0,
             encrypted=self.option("encrypted", False),
+            names="swarm" if self.option("driver", "") == "overlay" else "node",
         )
 
     @property

@@ -64,6 +64,7 @@ class Routed(Overlay):
             closed=self.option("closed", False),
             moves=False,
             encrypted=self.option("encrypted", self.encrypted),
+            names="node",
         )
 
     def network_of(self, subnet: str) -> str:

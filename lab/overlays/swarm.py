@@ -49,7 +49,8 @@ class Swarm(Overlay):
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(expose=False, subnets=True, restart=False, encrypted=self.option("encrypted", False))
+        encrypted = self.option("encrypted", False)
+        return Capabilities(expose=False, subnets=True, restart=False, encrypted=encrypted, names="swarm")
 
     def network_of(self, subnet: str) -> str:
         return self.networks.get(subnet, f"flatnet-{subnet}")

@@ -60,6 +60,7 @@ class Vxlan(Overlay):
             closed=True,
             restart=self.option("restart", True),
             encrypted=self.option("encrypted", False),
+            names="node",
         )
 
     def network_of(self, subnet: str) -> str:

@@ -15,7 +15,7 @@ from fixtures.dns.plain_names import PlainNames
 from fixtures.dns.resolver import Question, Resolver
 from fixtures.dns.services import Service, at_least
 from fixtures.evidence.lines import shown
-from fixtures.session.marks import NotProved, requirement
+from fixtures.session.marks import NotProved, applies, requirement
 
 MANY = 11
 """More instances than a plain UDP answer of Consul ever contains."""
@@ -66,6 +66,7 @@ def test_srv_gives_the_port_and_the_address(
 
 
 @requirement("DNS-7")
+@applies("dns.consul")
 def test_every_form_of_the_name_gives_the_same(
     listed: Service, askers: list[Party], resolver: Resolver, registry: Registry, plain_names: PlainNames
 ) -> None:
@@ -92,6 +93,7 @@ def test_every_form_of_the_name_gives_the_same(
 
 
 @requirement("DNS-8")
+@applies("dns.consul")
 def test_a_large_answer_is_complete_or_partial_but_right(
     service: Callable[..., Service],
     launch: Callable[..., Container],
@@ -147,6 +149,7 @@ def test_a_large_answer_is_complete_or_partial_but_right(
 
 
 @requirement("DNS-10")
+@applies("dns.consul")
 def test_ptr_leads_back(
     service: Callable[..., Service],
     launch: Callable[..., Container],

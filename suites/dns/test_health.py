@@ -17,7 +17,7 @@ from fixtures.evidence.lines import shown
 from fixtures.evidence.waiting import NotInTime, describe_value, eventually
 from fixtures.probes.delivery import Edge, Transport
 from fixtures.probes.prober import Prober
-from fixtures.session.marks import NotProved, requirement
+from fixtures.session.marks import NotProved, applies, requirement
 
 
 @requirement("DNS-3")
@@ -64,6 +64,7 @@ def test_a_critical_instance_leaves_the_answer_and_returns(
 
 
 @requirement("DNS-6")
+@applies("dns.consul")
 def test_a_deregistered_instance_disappears(
     service: Callable[..., Service],
     fleet: Fleet,

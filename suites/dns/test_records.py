@@ -16,10 +16,11 @@ from fixtures.dns.web import Dial, WebClient
 from fixtures.evidence.lines import shown
 from fixtures.probes.delivery import Edge, Transport
 from fixtures.probes.prober import Prober
-from fixtures.session.marks import requirement
+from fixtures.session.marks import applies, requirement
 
 
 @requirement("DNS-1")
+@applies("dns.consul")
 def test_a_records_are_the_passing_instances(
     web: Service,
     listed_by: Callable[[Family], Service],
@@ -49,6 +50,7 @@ def test_a_records_are_the_passing_instances(
 
 
 @requirement("DNS-1")
+@applies("dns.consul")
 def test_every_registration_leads_to_a_container_or_a_node_that_serves(
     listed: Service, registry_audit: RegistryAudit
 ) -> None:
@@ -66,6 +68,7 @@ def test_every_registration_leads_to_a_container_or_a_node_that_serves(
 
 
 @requirement("DNS-2")
+@applies("dns.consul")
 def test_dialling_the_name_reaches_an_instance(
     listed_by: Callable[[Family], Service],
     fleet: Fleet,
@@ -119,6 +122,7 @@ def test_dialling_the_name_reaches_an_instance(
 
 
 @requirement("DNS-5")
+@applies("dns.consul")
 def test_an_unknown_name_does_not_exist(askers: list[Party], resolver: Resolver, plain_names: PlainNames) -> None:
     """A name that nobody registered does not exist, and a SOA record says for which zone (RFC 2308).
 
@@ -132,6 +136,7 @@ def test_an_unknown_name_does_not_exist(askers: list[Party], resolver: Resolver,
 
 
 @requirement("DNS-5")
+@applies("dns.consul")
 def test_a_v4_service_has_no_v6_address(
     listed_by: Callable[[Family], Service],
     askers: list[Party],

@@ -21,7 +21,7 @@ from lab.access.cluster import ClusterAccess, NodeAccess
 from lab.embedded import lifecycle as embedded
 from lab.errors import HarnessError
 from lab.images import DEMO_IMAGE
-from lab.inventory import Inventory, dump
+from lab.inventory import Inventory, dump, load
 from lab.overlays import IN_LABS, OVERLAYS, Overlay, adapter
 from lab.waiting import wait_for
 
@@ -48,6 +48,8 @@ BY_NAME: dict[str, tuple[str, dict[str, str | int | bool]]] = {
     "docker-swarm": ("swarm", {"driver": "overlay", "mtu": 1450}),
 }
 """Networks of a lab's overlay as the adapter docker sees them: {name here: (the lab's overlay, options)}."""
+KNOWN_TO_DISCOVER = ("vxlan", "swarm", "routed", "wireguard", "evpn")
+"""Overlays that `python -m lab discover` recognises by what the nodes show."""
 IGNORES_SUBNETS = {"weave-plugin"}
 """Overlays that put every container into the default subnet: Weave's plugin does not read WEAVE_CIDR."""
 
@@ -250,6 +252,46 @@ def test_a_container_without_an_overlay_address_is_an_error(deployed: Deployed) 
         }
         with pytest.raises(HarnessError, match="container lost"):
             deployed.do(deployed.overlay.address_of, deployed.cluster.nodes["u1"], details, subnet)
+
+
+def test_discover_proposes_the_overlay_that_the_lab_has(deployed: Deployed, tmp_path: Path) -> None:
+    if deployed.name not in KNOWN_TO_DISCOVER:
+        pytest.skip("its networks are recognised as those of another overlay, or by Weave's own report")
+    inventory, file = deployed.cluster.inventory, tmp_path / "cluster.yaml"
+    ssh = inventory.nodes[0].ssh
+    done = deployed.do(
+        partial(
+            subprocess.run,
+            [
+                *(
+                    sys.executable,
+                    "-m",
+                    "lab",
+                    "discover",
+                    "--key",
+                    str(ssh.key),
+                    "--known-hosts",
+                    str(ssh.known_hosts),
+                ),
+                *("--out", str(file), *(f"root@{node.address}" for node in inventory.nodes)),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = load(file)
+    assert (made.overlay.name, made.overlay.subnets) == (deployed.name, inventory.overlay.subnets), file.read_text()
+    assert not made.overlay.options, "all is as in a lab"
+    found, own = adapter(made), deployed.overlay
+    assert [found.network_of(subnet) for subnet in made.overlay.subnets] == [
+        own.network_of(subnet) for subnet in own.subnets
+    ]
+    for peers in deployed.each(found.peers).values():
+        assert all(peer.established for peer in peers), peers
 
 
 def test_containers_reach_each_other_without_nat_on_every_overlay(deployed: Deployed, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def on(overlay: str, *, nomad: bool = False, ipv6: bool = False) -> Inventory:
     changed = VXLAN.overlay.model_copy(update={"name": overlay, "options": {}})
     if ipv6:
         changed = changed.model_copy(update={"subnets6": LabSpec(families="46").subnets6()})
-    return VXLAN.model_copy(update={"overlay": changed, "nomad": Nomad() if nomad else None})
+    return VXLAN.model_copy(update={"overlay": changed, "nomad": Nomad() if nomad else None, "dns": None})
 
 
 def site(inventory: Inventory) -> Site:

@@ -56,3 +56,25 @@ def test_a_container_that_does_not_go_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(leftovers, "GONE_S", 0.2)
     with pytest.raises(HarnessError, match=r"^node u1: containers of run r1: flatnet-r1-a1: not gone 0.2 s after"):
         leftovers._remove_containers(_node(itertools.repeat([_Handle()])), "r1")
+
+
+@pytest.mark.parametrize(
+    ("swarm", "removed"),
+    [(None, []), ({}, []), ({"ControlAvailable": False}, []), ({"ControlAvailable": True}, ["s1", "s2"])],
+)
+def test_a_swarms_manager_removes_the_services_of_the_run(swarm: Any, removed: list[str]) -> None:
+    gone: list[str] = []
+
+    class Api:
+        def services(self, *, filters: dict[str, str]) -> list[dict[str, str]]:
+            assert filters == {"label": "flatnet.run=r1"}
+            return [{"ID": "s1"}, {"ID": "s2"}]
+
+        def remove_service(self, service: str) -> None:
+            gone.append(service)
+            if service == "s1":
+                raise docker.errors.NotFound("another manager was faster")
+
+    engine = SimpleNamespace(info=lambda: {"Swarm": swarm}, api=Api())
+    leftovers._remove_swarm_services(SimpleNamespace(docker=engine), "r1")  # type: ignore[arg-type]
+    assert gone == removed
