@@ -159,7 +159,6 @@ FAULTS = (
         _stops_with_peer,
         must_fail=("RES-2",),
         blames=("{node}", "stopped", "silent for"),
-        overlays=TUNNELLED,
     ),
     Fault(
         "tunnel-without-bridge",

@@ -168,7 +168,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
         else:
             default = field.default
             shown = str(default).lower() if isinstance(default, bool) else str(default)
-            yield f"{prefix}{name}", "" if default in (None, {}) else f"`{shown}`"
+            yield f"{prefix}{name}", "" if default in (None, {}, ()) else f"`{shown}`"
 
 
 def test_the_keys_of_a_cluster_file_are_the_inventorys() -> None:

@@ -43,9 +43,11 @@ def test_every_pattern_has_to_be_there_and_those_that_are_not_are_named() -> Non
 PLACELESS = {
     "job-not-registered-again": "the answer lacks an address, which names no node",
     "job-never-deregistered": "Consul's answer about a removed job names an address, not a node",
+    "advertisements-between-subnets": "a bridge floods what it gets, so that every node shows it",
     "arp-between-subnets": "a bridge floods what it gets, so that every node shows it",
     "ipv6-link-local-leak": "a bridge floods what it gets, so that every node shows it",
     "multicast-leaks": "a bridge floods what it gets, so that every node shows it",
+    "router-messages-between-subnets": "a bridge floods what it gets, so that every node shows it",
     "subnets-in-one-l2": "a bridge floods what it gets, so that every node shows it",
 }
 """Faults whose node no reason names yet, and why."""
