@@ -74,6 +74,24 @@ def test_what_belongs_to_other_clusters_only_is_left_out_and_said_to_be() -> Non
     ]
 
 
+def test_tests_of_one_file_that_are_left_out_for_one_reason_are_one_line() -> None:
+    written: list[str] = []
+    terminal = SimpleNamespace(ensure_newline=lambda: None, write_line=lambda text, **_: written.append(text))
+    config: Any = SimpleNamespace(
+        hook=SimpleNamespace(pytest_deselected=lambda items: None),
+        pluginmanager=SimpleNamespace(getplugin=lambda name: terminal),
+        stash={},
+    )
+    names = ("suites/a.py::one", "suites/a.py::two", "suites/b.py::one")
+    items: list[Any] = [Declared(name, ["overlay.moves"]) for name in names]
+    leave_out(config, {"overlay.moves": False}, items)
+    assert not items and config.stash[ELSEWHERE] == list(names)
+    assert written == [
+        "note: left out: 2 tests of suites/a.py: the inventory declares no overlay.moves",
+        "note: left out: suites/b.py::one: the inventory declares no overlay.moves",
+    ]
+
+
 @pytest.mark.parametrize(("families", "kept"), [([4], ["pings"]), ([4, 6], ["routers", "pings"])])
 def test_a_test_of_ipv6_alone_is_not_there_where_there_is_none(
     monkeypatch: pytest.MonkeyPatch, families: list[int], kept: list[str]
