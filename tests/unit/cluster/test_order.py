@@ -10,6 +10,7 @@ import pytest
 
 from fixtures.cluster import topology
 from fixtures.cluster.topology import leave_out, pytest_collection_modifyitems
+from fixtures.session.run import RUN
 from lab.inventory import Family
 from reports.plugin import ELSEWHERE
 
@@ -18,7 +19,7 @@ class Item:
     """A test with these marks."""
 
     def __init__(self, name: str, *marks: str) -> None:
-        self.name, self.marks, self.path = name, marks, None
+        self.name, self.nodeid, self.marks, self.path = name, name, marks, None
 
     def get_closest_marker(self, name: str) -> object | None:
         return name if name in self.marks else None
@@ -106,9 +107,11 @@ def test_a_test_of_ipv6_alone_is_not_there_where_there_is_none(
     config: Any = SimpleNamespace(
         rootpath=None,
         hook=SimpleNamespace(pytest_deselected=lambda items: deselected.extend(items)),
-        stash=SimpleNamespace(get=lambda key, default: run),
+        stash={RUN: run},
     )
     items: list[Any] = [Item("routers", "over_ipv6"), Item("pings")]
     pytest_collection_modifyitems(config, items)
-    assert [item.name for item in items] == [item.name for item in left] == kept
+    assert [item.name for item in items] == kept
+    elsewhere = [] if "routers" in kept else ["routers"]
+    assert config.stash.get(ELSEWHERE, []) == elsewhere, "its requirement is whole without it"
     assert [item.name for item in deselected] == [name for name in ("routers",) if name not in kept]
