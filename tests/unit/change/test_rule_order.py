@@ -90,6 +90,7 @@ def test_rules_that_no_packet_meets_both_of_or_that_lead_to_one_end(one: str, tw
         ("! -s 10.32.0.0/24 -j DROP", "-s 10.32.1.0/24 -j ACCEPT"),
         ("-s 10.32.0.0/16 -j DROP", "-s 10.32.1.0/24 -j ACCEPT"),
         ("-p tcp -j RETURN", "-p tcp -j ACCEPT"),
+        ("-p 6 -j DROP", "-p tcp -j ACCEPT"),
         ("-m limit --limit 5/sec -j ACCEPT", "-p tcp -j ACCEPT"),
         ("-m recent --set -j ACCEPT", "-p tcp -j ACCEPT"),
         ("-j LOG", "-j ACCEPT"),
