@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "--machines", default="", metavar="vm|NODE=vm,…", help="nodes that are virtual machines, with their own kernel"
     )
     made.add_argument("--families", default="4", metavar="4|46", help="46: IPv6 beside IPv4 in the overlay")
+    made.add_argument("--encrypted", action="store_true", help="encrypt what nodes send each other (overlay swarm)")
     made.add_argument("--foreign", action="store_true", help="as somebody else's cluster: bastion, sudo, TLS, ACLs")
     named(command("down", _down, "end a lab; nothing of it is left"))
     command("list", _list, "labs that are up")
@@ -153,6 +154,7 @@ def _up(options: argparse.Namespace) -> None:
         families=families,
         root=options.root,
         machines=options.machines,
+        encrypted=options.encrypted,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     lab = embedded.up(spec, stay=True, progress=print_step)

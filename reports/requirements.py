@@ -26,6 +26,7 @@ CATALOGUE = f"{SUITES}/catalogue.yaml"
 FACTS = (
     "nodes", "underlay", "overlay.expose", "overlay.subnets", "overlay.restart", "overlay.proxy",
     "overlay.peers", "overlay.addresses", "overlay.closed", "overlay.moves", "overlay.encrypted",
+    "overlay.services", "overlay.vxlan",
     "engine.restart", "consul", "consul.servers", "nomad", "power", "switch",
     "dns", "dns.consul", "dns.docker", "dns.swarm",
     "contract", "change",

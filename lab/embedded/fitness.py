@@ -6,6 +6,7 @@ from lab.errors import LabError
 from lab.overlays.base import Overlay
 
 from . import roots
+from .kernel import has_esp
 from .plan import LabSpec
 from .preflight import IN_ROOTS
 from .userland import Userland
@@ -17,6 +18,12 @@ def require_userlands(spec: LabSpec, kind: type[Overlay]) -> None:
 
     An image of machines that is not made yet is passed over.
     """
+    if spec.encrypted and len(spec.vms()) < spec.nodes and not has_esp():
+        here = next(name for name in spec.node_names() if name not in spec.vms())
+        raise LabError(
+            f"--encrypted: {here} has this machine's kernel, which has no ESP (module esp4); make every node a machine "
+            "(--machines vm)"
+        )
     for node, release in spec.roots().items():
         root = roots.find(release)
         refused = kind.refuses_engine(root.docker)
@@ -33,7 +40,7 @@ def require_userlands(spec: LabSpec, kind: type[Overlay]) -> None:
         refused = None if image is None else kind.refuses_engine(image.docker)
         if refused is not None:
             raise LabError(f"--machines {node}=vm, of the release {release}: {refused}")
-        lacks = [name for name in kind.needs if name not in IN_ROOTS]
+        lacks = [name for name in kind.needs if name not in IN_ROOTS | vm_image.MORE_PROGRAMS]
         if lacks:
             raise LabError(
                 f"--machines {node}=vm: overlay {kind.name} needs {', '.join(lacks)}, which images of machines do not "

@@ -17,6 +17,10 @@ GENERIC = 16
 GET_FAMILY, FAMILY_NAME = 3, 2
 REQUEST, ERROR = 1, 2
 TRY_LINK = "ip link add flatnet0 type {kind}"
+TRY_ESP = (
+    "unshare --net -- ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 1 mode transport aead "
+    "rfc4106(gcm(aes)) 0x0102030405060708090a0b0c0d0e0f1011121314 64"
+).split()
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,11 @@ def has_link(kind: str) -> bool:
     if kind == "vxlan":
         words += ["id", "1", "dstport", "4789"]
     return subprocess.run(words, capture_output=True, check=False, timeout=10).returncode == 0
+
+
+def has_esp() -> bool:
+    """Whether the kernel has ESP (RFC 4303); tried in a network namespace of its own, which ends with the trial."""
+    return subprocess.run(TRY_ESP, capture_output=True, check=False, timeout=10).returncode == 0
 
 
 def has_ipv6(known: Path = Path("/proc/net/if_inet6")) -> bool:
@@ -95,6 +104,18 @@ PARTS = (
         "overlay wireguard",
         "wireguard-go, a program, forwards between nodes instead",
         lambda: has_link("wireguard"),
+    ),
+    Part(
+        "esp4",
+        "overlay swarm with --encrypted",
+        "no lab in namespaces has encrypted networks of swarm; machines have (--machines vm)",
+        lambda: has_esp(),
+    ),
+    Part(
+        "ip_vs",
+        "addresses of swarm's services",
+        "a service's own address and its published port lead nowhere on nodes in namespaces (JOB-7, JOB-9)",
+        lambda: has_family("IPVS"),
     ),
     Part(
         "openvswitch",

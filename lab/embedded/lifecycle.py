@@ -118,7 +118,9 @@ def up(spec: LabSpec, *, stay: bool, progress: Progress = lambda step, seconds: 
         lab = attach(spec.name, owner=owner)
         progress(f"{spec.nodes} nodes, switch and manager", time.monotonic() - began)
         join(lab.inventory)
-        make_ready(lab.inventory, progress, foreign=spec.state if spec.foreign else None)
+        before_s = time.monotonic() - began
+        foreign = spec.state if spec.foreign else None
+        make_ready(lab.inventory, lambda step, seconds: progress(step, before_s + seconds), foreign=foreign)
         if stay:
             lab = replace(lab, owner=owner.leave())
     except BaseException as error:

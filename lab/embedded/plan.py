@@ -69,6 +69,8 @@ class LabSpec:
     """Where the nodes have their programs: `trixie`, or `u1=trixie,u2=bookworm`; those not named: the machine."""
     machines: str = ""
     """Which nodes are virtual machines: `vm`, or `u3=vm`; the others are namespaces."""
+    encrypted: bool = False
+    """Its overlay encrypts what nodes send each other, which it does not unless asked."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):
@@ -85,6 +87,18 @@ class LabSpec:
             raise UsageError(
                 f"--families 46: a lab with overlay {self.overlay} has IPv4 only; leave it out, or choose {able}"
             )
+        if self.encrypted and not OVERLAYS[self.overlay].encrypts_on_request:
+            able = ", ".join(sorted(name for name, kind in IN_LABS.items() if kind.encrypts_on_request))
+            raise UsageError(
+                f"--encrypted: a lab with overlay {self.overlay} does not encrypt on request; leave it out, or "
+                f"choose {able}"
+            )
+        self._check_networks()
+        if self.foreign and self.machines:
+            raise UsageError("--foreign and --machines exclude each other; leave one of them out")
+        self.roots()
+
+    def _check_networks(self) -> None:
         if not 18 <= self.subnet_prefix <= 26:
             raise UsageError(f"--subnet-prefix {self.subnet_prefix}: choose 18 to 26")
         if self.underlay.overlaps(self.range):
@@ -94,9 +108,6 @@ class LabSpec:
         for kind, network in (("underlay", self.underlay), ("overlay range", self.range)):
             if self.foreign and network.overlaps(foreign.MANAGEMENT):
                 raise UsageError(f"{kind} {network} overlaps {foreign.MANAGEMENT}, a foreign lab's management network")
-        if self.foreign and self.machines:
-            raise UsageError("--foreign and --machines exclude each other; leave one of them out")
-        self.roots()
 
     @property
     def state(self) -> Path:
@@ -232,7 +243,7 @@ def inventory(
             range=spec.range,
             subnets=spec.subnets(),
             subnets6=spec.subnets6(),
-            options=OVERLAYS[spec.overlay].lab_options(),
+            options={**OVERLAYS[spec.overlay].lab_options(), **({"encrypted": True} if spec.encrypted else {})},
         ),
         consul=Consul(),
         nomad=nomad,

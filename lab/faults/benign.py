@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.images import DEMO_IMAGE
 
+from . import link
 from .dns import registered
 from .model import ANY_OVERLAY, Action, Fault, Plan, Site
 
@@ -39,22 +40,13 @@ def _mac(site: Site) -> list[Action]:
     return site.on_node(f"ip link set {bridge} address 02:0b:ad:c0:ff:ee", f"ip link set {bridge} address {now}")
 
 
-def _latency(site: Site) -> list[Action]:
-    nic = site.node.node.interface
-    return site.on_node(
-        f"tc qdisc add dev {nic} root netem delay 20ms", f"tc qdisc del dev {nic} root 2>/dev/null || true"
-    )
-
-
 def _foreign_rule(site: Site) -> list[Action]:
     chain = "chain forward { type filter hook forward priority 10;\nip saddr 203.0.113.0/24 tcp dport 4444 drop\n}"
     return [site.table(chain)]
 
 
-def _benign(
-    name: str, imitates: str, source: str, plan: Plan, *, overlays: tuple[str, ...] = ANY_OVERLAY, needs: str = ""
-) -> Fault:
-    return Fault(name, imitates, source, plan, must_fail=(), overlays=overlays, needs=needs)
+def _benign(name: str, imitates: str, source: str, plan: Plan, *, overlays: tuple[str, ...] = ANY_OVERLAY) -> Fault:
+    return Fault(name, imitates, source, plan, must_fail=(), overlays=overlays)
 
 
 FAULTS = (
@@ -79,13 +71,7 @@ FAULTS = (
         _mac,
         overlays=("vxlan",),
     ),
-    _benign(
-        "higher-latency",
-        "The underlay takes 20 ms longer.",
-        "https://man7.org/linux/man-pages/man8/tc-netem.8.html",
-        _latency,
-        needs="tc qdisc add dev lo root netem delay 1ms && tc qdisc del dev lo root",
-    ),
+    *link.BENIGN,
     _benign(
         "foreign-filter-rule",
         "The node has a packet filter rule that matches nothing of the overlay.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lab.access import operations
 
 from ..overlays.routed import CHAIN
+from ..overlays.swarm import Swarm
 from ..overlays.vxlan import UDP_PORT
 from .model import ANY_OVERLAY, ENCRYPTED, SWITCH, TABLE, Action, Fault, Plan, Site, Where, load_rules
 
@@ -152,6 +153,8 @@ def _narrow_underlay(site: Site) -> list[Action]:
     ]
 
 
+NEEDS_ENCRYPTED = "ip xfrm state | grep -q 'proto esp' || { echo 'encrypted networks (--encrypted)' >&2; exit 1; }"
+
 FAULTS = (
     Fault(
         "cleartext-fallback",
@@ -162,6 +165,27 @@ FAULTS = (
         blames=("{node}", "{peer}", "can be read at"),
         may_fail=("NET-1", "NET-5", "ISO-2"),
         overlays=ENCRYPTED,
+    ),
+    Fault(
+        "encrypted-network-takes-clear",
+        "A rule for VXLAN stands before the one that refuses what is not encrypted, so a node takes it in clear.",
+        "https://github.com/moby/moby/security/advisories/GHSA-232p-vwff-86mp",
+        lambda site: site.iptables(f"INPUT -p udp --dport {UDP_PORT} -j ACCEPT"),
+        must_fail=("PATH-8",),
+        blames=("to {node}'s", "in clear from"),
+        overlays=(Swarm.name,),
+        needs=NEEDS_ENCRYPTED,
+    ),
+    Fault(
+        "encrypted-network-sends-clear",
+        "A node does not mark what it sends in VXLAN for encryption, so that it leaves in clear.",
+        "https://github.com/moby/moby/security/advisories/GHSA-33pg-m6jh-5237",
+        lambda site: site.iptables(f"OUTPUT -p udp --dport {UDP_PORT} -j ACCEPT", table="mangle"),
+        must_fail=("PATH-8",),
+        blames=("{node}'s NIC", "can be read"),
+        may_fail=("NET-1", "NET-5", "NET-7", "NET-8", "NET-9", "ISO-2", "PATH-1", "PATH-3", "PATH-4", "EXT-4"),
+        overlays=(Swarm.name,),
+        needs=NEEDS_ENCRYPTED,
     ),
     Fault(
         "no-room-for-tunnel-header",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..overlays.swarm import Swarm
 from .model import Action, Fault, Plan, Site
 
 PROXY_PORT = 5301
@@ -38,7 +39,47 @@ def _placed(other: str | None, asked: int) -> Plan:
     return plan
 
 
+def _addresses(mode: str) -> Plan:
+    """Plan of a program that spoils services' addresses on the node; `mode` is one of scripts/service_addresses.py."""
+    return lambda site: site.daemon("service-addresses", "service_addresses.py", mode)
+
+
+NEEDS_IPVS = "modprobe -q ip_vs; [ -e /proc/net/ip_vs ] || { echo 'no IPVS (module ip_vs)' >&2; exit 1; }"
+OF_SERVICES = (Swarm.name,)
+
 FAULTS = (
+    Fault(
+        "service-address-lacks-a-task",
+        "A node does not know one of a service's tasks, so nobody there is led to it by the service's address.",
+        "https://github.com/moby/moby/issues/30464",
+        _addresses("missing"),
+        must_fail=("JOB-7", "JOB-9"),
+        blames=("{container} asked", "never answered by"),
+        blames_in={"JOB-9": ("at {node}'s port", "nobody was answered by")},
+        may_fail=("JOB-8",),
+        overlays=OF_SERVICES,
+        needs=NEEDS_IPVS,
+    ),
+    Fault(
+        "service-address-keeps-a-dead-task",
+        "A task has died, and a node goes on sending to it what asks its service's address.",
+        "https://github.com/moby/moby/issues/33790",
+        _addresses("kept"),
+        must_fail=("JOB-8",),
+        blames=("{container} asked", "instead of an answer of a task"),
+        overlays=OF_SERVICES,
+        needs=NEEDS_IPVS,
+    ),
+    Fault(
+        "service-connections-forgotten",
+        "IPVS forgets a connection to a service's address that was idle.",
+        "https://github.com/moby/moby/issues/31208",
+        _addresses("impatient"),
+        must_fail=("JOB-10",),
+        blames=("{node} → service", "idle for"),
+        overlays=OF_SERVICES,
+        needs=NEEDS_IPVS,
+    ),
     Fault(
         "job-off-the-overlay",
         "Nomad's Docker driver starts a job's task on Docker's default bridge, and not in the job's network.",

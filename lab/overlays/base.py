@@ -52,9 +52,16 @@ class Capabilities:
     """A container on another node can take over the address of one that has gone."""
     encrypted: bool = False
     """What containers send each other cannot be read on the underlay."""
+    vxlan: bool = False
+    """Nodes send each other what is of a subnet in VXLAN (`vxlan_of`), encrypted or not."""
     names: Literal["", "node", "swarm"] = ""
     """How far Docker's own DNS tells the names of containers: within a node, or a swarm with the names of its services;
     "": containers are in no network of Docker's that has it, or nobody has tried it."""
+
+    @property
+    def services(self) -> bool:
+        """Services of Docker's can be made in it, each with an address of its own that leads to its tasks."""
+        return self.names == "swarm"
 
     @property
     def reach(self) -> bool:
@@ -81,6 +88,15 @@ class Link:
     """Path of the namespace on the node; None: the node's own."""
 
 
+@dataclass(frozen=True)
+class VxlanTunnel:
+    """The VXLAN (RFC 7348) in which nodes send each other what is of one subnet."""
+
+    port: int
+    """The UDP port that nodes take it at."""
+    vni: int
+
+
 class Overlay(ABC):
     """The adapter of one kind of container network, for the nodes of one inventory."""
 
@@ -97,6 +113,8 @@ class Overlay(ABC):
     """Each node's Docker network is a part of the subnet of its own (`link_network`)."""
     bridge_filtering: ClassVar[bool | None] = None
     """Whether bridged packets have to pass iptables (net.bridge.bridge-nf-call-iptables); None: either will do."""
+    encrypts_on_request: ClassVar[bool] = False
+    """A lab can have it encrypted (`overlay.options.encrypted`), by ESP of the nodes' kernels."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Programs that the runner must have to make a lab with this overlay."""
 
@@ -309,6 +327,10 @@ class Overlay(ABC):
     def towards_nodes(self, node: NodeAccess) -> str:
         """The node's interface that routes to other nodes' parts of a subnet lead into; this default: the NIC."""
         return node.node.interface
+
+    def vxlan_of(self, node: NodeAccess, subnet: str) -> VxlanTunnel:
+        """The VXLAN of a subnet, as the node knows it. Raises HarnessError where there is none, or it is not told."""
+        raise HarnessError(f"node {node.name}: overlay {self.name} has no VXLAN; it declares so (vxlan=False)")
 
     @abstractmethod
     def links(self, node: NodeAccess) -> dict[str, Link]:

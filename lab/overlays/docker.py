@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import HarnessError, LabError
 from ..waiting import wait_for
 from . import legs, sandbox
-from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
+from .base import MIN_MTU, Capabilities, Link, Overlay, Peer, VxlanTunnel
 from .options import Option
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Docker(Overlay):
             closed=self._by_bridge,
             moves=self.hops() == 0,
             encrypted=self.option("encrypted", False),
+            vxlan=self.option("driver", "") == "overlay",
             names="swarm" if self.option("driver", "") == "overlay" else "node",
         )
 
@@ -93,6 +94,9 @@ class Docker(Overlay):
         if found is None:
             raise HarnessError(f"node {node.name}: subnet {subnet}: Docker has no network {self.network_of(subnet)}")
         return found
+
+    def vxlan_of(self, node: NodeAccess, subnet: str) -> VxlanTunnel:
+        return sandbox.vxlan_of(node, self.network_of(subnet))
 
     def deploy(self, cluster: ClusterAccess) -> None:
         raise LabError(str(self.lacking()))

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import docker
 import requests
 
+from lab.answers import reading
 from lab.inventory import Inventory
 
 from ..errors import HarnessError
-from .base import Link, Peer
+from .base import Link, Peer, VxlanTunnel
 
 if TYPE_CHECKING:
     from lab.access.cluster import NodeAccess
 
 GOSSIP_S = 10
 """How long to wait until a node has learned of a new container by gossip, seconds."""
+VXLAN_PORT = 4789
+"""Unless the swarm was made with another one (`--data-path-port`)."""
 SANDBOXES = "/var/run/docker/netns"
 
 
@@ -49,6 +52,19 @@ def netns_of(node: NodeAccess, network_id: str) -> str | None:
 def links(subnet: str, netns: str) -> dict[str, Link]:
     """Bridge and tunnel of a network in its namespace."""
     return {f"bridge {subnet}": Link("br0", netns), f"tunnel {subnet}": Link("vxlan0", netns)}
+
+
+def vxlan_of(node: NodeAccess, name: str) -> VxlanTunnel:
+    """The VXLAN of an overlay network. Raises HarnessError when the engine does not tell it."""
+    network = inspect(node, name)
+    try:
+        told = node.docker.info()["Swarm"]
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise HarnessError(f"node {node.name}: Docker: {error}") from None
+    with reading(f"node {node.name}: network {name}: Docker"):
+        vni = ((network or {}).get("Options") or {})["com.docker.network.driver.overlay.vxlanid_list"]
+        port = (told.get("Cluster") or {}).get("DataPathPort") or VXLAN_PORT  # workers are not told it
+        return VxlanTunnel(int(port), int(vni))
 
 
 def gossip_peers(inventory: Inventory, node: NodeAccess, names: Iterable[str]) -> tuple[Peer, ...]:

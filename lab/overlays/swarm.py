@@ -23,7 +23,7 @@ from lab.images import DEMO_IMAGE
 from ..errors import HarnessError, LabError
 from ..waiting import READY_TIMEOUT_S, wait_for
 from . import sandbox
-from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
+from .base import MIN_MTU, Capabilities, Link, Overlay, Peer, VxlanTunnel
 from .options import Option
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 PORT = 2377
 OVERHEAD = 50
 """Outer Ethernet 14 + IPv4 20 + UDP 8 + VXLAN 8 bytes (RFC 7348 §5)."""
+ESP_ROOM = 26
+"""What Docker leaves beside that for ESP and its padding in an encrypted network, bytes; it rounds down to a multiple
+of four (libnetwork, drivers/overlay)."""
 ATTACHMENT_S = 20.0
 """After so long Docker gives up an attachment that the manager has not answered (daemon/cluster, 20.10)."""
 ATTEMPTS = 3
@@ -45,12 +48,13 @@ class Swarm(Overlay):
     """The adapter of Docker Swarm; it needs no daemon beside the Docker engine."""
 
     name = "swarm"
+    encrypts_on_request = True
     options = (Option("mtu", int, least=MIN_MTU), Option("encrypted", bool))
 
     @property
     def capabilities(self) -> Capabilities:
         encrypted = self.option("encrypted", False)
-        return Capabilities(expose=False, subnets=True, restart=False, encrypted=encrypted, names="swarm")
+        return Capabilities(expose=False, subnets=True, restart=False, encrypted=encrypted, vxlan=True, names="swarm")
 
     def network_of(self, subnet: str) -> str:
         return self.networks.get(subnet, f"flatnet-{subnet}")
@@ -98,6 +102,7 @@ class Swarm(Overlay):
             driver="overlay",
             attachable=True,
             ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=str(self.subnets[subnet]))]),
+            options={"encrypted": ""} if self.option("encrypted", False) else {},
         )
 
     def prove(self, cluster: ClusterAccess) -> None:
@@ -184,7 +189,10 @@ class Swarm(Overlay):
         return sandbox.gossip_peers(self.inventory, node, [self.network_of(subnet) for subnet in self.subnets])
 
     def mtu(self, subnet: str) -> int:
-        return int(self.option("mtu", 1500 - OVERHEAD))
+        most = 1500 - OVERHEAD
+        if self.option("encrypted", False):
+            most = (most - ESP_ROOM) // 4 * 4
+        return int(self.option("mtu", most))
 
     def links(self, node: NodeAccess) -> dict[str, Link]:
         found: dict[str, Link] = {}
@@ -193,6 +201,9 @@ class Swarm(Overlay):
             if netns is not None:
                 found |= sandbox.links(subnet, netns)
         return {**found, "NIC": Link(node.node.interface)}
+
+    def vxlan_of(self, node: NodeAccess, subnet: str) -> VxlanTunnel:
+        return sandbox.vxlan_of(node, self.network_of(subnet))
 
     def _netns_of(self, node: NodeAccess, subnet: str) -> str | None:
         network = sandbox.inspect(node, self.network_of(subnet))

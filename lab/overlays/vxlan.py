@@ -18,7 +18,7 @@ from lab.answers import reading
 from ..errors import LabError
 from . import legs, sandbox
 from .apart import rules_between
-from .base import MIN_MTU, Capabilities, Link, Overlay, Peer
+from .base import MIN_MTU, Capabilities, Link, Overlay, Peer, VxlanTunnel
 from .options import Option
 from .slices import slice_of
 
@@ -60,6 +60,7 @@ class Vxlan(Overlay):
             closed=True,
             restart=self.option("restart", True),
             encrypted=self.option("encrypted", False),
+            vxlan=True,
             names="node",
         )
 
@@ -73,6 +74,9 @@ class Vxlan(Overlay):
     def tunnel(self, subnet: str) -> str:
         """Name of the subnet's VXLAN interface on every node."""
         return self.option(f"tunnel.{subnet}", f"vx-{subnet}"[:15])
+
+    def vxlan_of(self, node: NodeAccess, subnet: str) -> VxlanTunnel:
+        return VxlanTunnel(int(self.option("port", UDP_PORT)), int(self.vni(subnet)))
 
     def vni(self, subnet: str) -> int:
         """The subnet's VXLAN network identifier."""

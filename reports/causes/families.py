@@ -27,6 +27,7 @@ class Family(StrEnum):
     SCHEDULER = "Nomad's servers"
     NAMES = "names"
     JOBS = "jobs"
+    SERVICES = "addresses of services"
     RETURN = "return to the steady state"
     OTHER = "other"
 
@@ -37,13 +38,15 @@ _OF_REQUIREMENTS = {
     "HOST-5": Family.EXPOSE, "HOST-6": Family.LEAK, "HOST": Family.PACKETS, "DNS": Family.NAMES,
     "ISO-2": Family.PACKETS, "ISO-8": Family.ADDRESS, "ISO": Family.LEAK, "CP-1": Family.PEERS, "CP-2": Family.QUORUM,
     "CP-3": Family.SCHEDULER, "CP-4": Family.IDENTITY, "CP-5": Family.SETTING, "CP-6": Family.LIMIT,
-    "JOB-3": Family.JOBS, "JOB": Family.JOBS, "EXT-1": Family.ADDRESS, "EXT-2": Family.ADDRESS, "EXT-3": Family.STALE,
+    "JOB-3": Family.JOBS, "JOB": Family.JOBS, "JOB-7": Family.SERVICES,
+    "JOB-8": Family.SERVICES, "JOB-9": Family.SERVICES, "JOB-10": Family.SERVICES,
+    "EXT-1": Family.ADDRESS, "EXT-2": Family.ADDRESS, "EXT-3": Family.STALE,
     "EXT-4": Family.CONTRACT, "RES": Family.RETURN,
 }  # fmt: skip
 LAYERS = {
     Family.SETTING: 0, Family.LIMIT: 0, Family.IDENTITY: 1, Family.TRANSLATION: 1, Family.ADDRESS: 1, Family.STALE: 1,
     Family.PACKETS: 2, Family.LEAK: 2, Family.PEERS: 2, Family.EXPOSE: 2, Family.CONTRACT: 3, Family.QUORUM: 3,
-    Family.SCHEDULER: 4, Family.NAMES: 5, Family.JOBS: 6, Family.RETURN: 7, Family.OTHER: 7,
+    Family.SCHEDULER: 4, Family.NAMES: 5, Family.JOBS: 6, Family.SERVICES: 6, Family.RETURN: 7, Family.OTHER: 7,
 }  # fmt: skip
 """The layer of each: a cause explains what is in its own layer or above, on the same node."""
 NEVER = {

@@ -253,6 +253,7 @@ _COMMANDS = {
     Family.SCHEDULER: "nomad server members; nomad node status",
     Family.NAMES: "dig @ADDRESS NAME (from a container and from the node)",
     Family.JOBS: "nomad job status; consul catalog services",
+    Family.SERVICES: "docker service ps SERVICE; ipvsadm -ln (in the namespace of a container, and of ingress_sbox)",
 }
 
 

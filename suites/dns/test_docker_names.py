@@ -5,8 +5,9 @@ from collections.abc import Callable
 from fixtures.cluster.nodes import Cluster
 from fixtures.containers.fleet import Container, Fleet
 from fixtures.containers.removal import remove
+from fixtures.containers.swarm_services import SPREAD_S
 from fixtures.dns import docker_names as owed
-from fixtures.dns.docker_dns import SPREAD_S, DockerDns
+from fixtures.dns.docker_dns import DockerDns
 from fixtures.dns.docker_names import Owed
 from fixtures.dns.messages import DnsTransport
 from fixtures.dns.web import Dial, WebClient

@@ -2,8 +2,9 @@
 
 import pytest
 
+from fixtures.containers.swarm_services import SPREAD_S
 from fixtures.dns import docker_names as owed
-from fixtures.dns.docker_dns import SPREAD_S, DockerDns
+from fixtures.dns.docker_dns import DockerDns
 from fixtures.dns.docker_services import SwarmServices
 from fixtures.evidence.lines import shown
 from fixtures.evidence.waiting import eventually_none

@@ -161,14 +161,17 @@ class DrillLab:
 
 @pytest.fixture(scope="session")
 def drill_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillLab]:
-    """A lab for the session, as `--overlay` and `--families` say; ended with `lab down`, whatever is injected."""
+    """A lab for the session, as `--overlay`, `--families`, `--machines` say; ended whatever is injected."""
     lab = DrillLab(f"drill-{os.getpid()}", tmp_path_factory.mktemp("drill"), random.SystemRandom().randrange(10_000))
     config = request.config
     overlay = config.getoption("overlay", default=None) or "vxlan"
     nomad = [] if config.getoption("with_nomad", default=False) else ["--no-nomad"]
     asked = config.getoption("families", default=None)
     families = ["--families", asked] if asked else []
-    lab.command("up", "--overlay", overlay, *nomad, *families)
+    machines = config.getoption("machines", default=None)
+    kinds = ["--machines", machines] if machines else []
+    kinds += ["--encrypted"] if config.getoption("encrypted", default=False) else []
+    lab.command("up", "--overlay", overlay, *nomad, *families, *kinds)
     try:
         if overlay in OVERLAYS:
             for node, name, subnet, port in STRANGERS:

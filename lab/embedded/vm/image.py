@@ -28,8 +28,11 @@ from ..userland import borrowed
 from .initrd import INIT, make_initrd
 from .qemu import IMAGE, INITRD, KERNEL
 
-PACKAGES = ("linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus")
-"""What a machine has beside the programs of a node: Docker asks systemd for control groups by D-Bus."""
+PACKAGES = ("linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus", "wireguard-tools")
+"""What a machine has beside the programs of a node: Docker asks systemd for control groups by D-Bus. Its kernel has
+WireGuard, so it needs no more than the tools for it."""
+MORE_PROGRAMS = frozenset({"wg"})
+"""Programs of overlays that these packages bring."""
 FACTS = "image.json"
 LENT = "/usr/local/bin"
 """Where a machine has the programs that this one lends it: Consul, and Nomad where there is one."""

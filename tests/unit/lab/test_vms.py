@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.embedded import plan, roots
+from lab.embedded import fitness, plan, roots
 from lab.embedded.fitness import require_userlands
 from lab.embedded.plan import PATIENCE, LabSpec
 from lab.embedded.preflight import TABLE
 from lab.embedded.vm import files, image, initrd, kvm, qemu
 from lab.errors import LabError, UsageError
 from lab.inventory import Commands
-from lab.overlays import OVERLAYS
+from lab.overlays import OVERLAYS, adapter
 from lab.overlays.vxlan import Vxlan
 from lab.overlays.weave import WeaveProxy
 
@@ -356,5 +356,25 @@ def test_an_overlay_that_an_image_cannot_carry_is_refused(cached: Make) -> None:
     require_userlands(spec, Vxlan)
     with pytest.raises(LabError, match=r"^--machines u3=vm, of the release trixie: .*Docker 26\.1\.5 refuses"):
         require_userlands(spec, WeaveProxy)
-    with pytest.raises(LabError, match=r"^--machines u3=vm: overlay wireguard needs wg, which images "):
-        require_userlands(spec, OVERLAYS["wireguard"])
+    with pytest.raises(LabError, match=r"^--machines u3=vm: overlay evpn needs vtysh, which images "):
+        require_userlands(spec, OVERLAYS["evpn"])
+    require_userlands(spec, OVERLAYS["wireguard"])
+
+
+def test_encrypted_networks_need_a_kernel_that_has_esp(cached: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached("bookworm")
+    monkeypatch.setattr(fitness, "has_esp", lambda: False)
+    require_userlands(LabSpec(overlay="swarm", encrypted=True, machines="vm"), OVERLAYS["swarm"])
+    with pytest.raises(LabError, match=r"^--encrypted: u1 has this machine's kernel, which has no ESP .*; make every"):
+        require_userlands(LabSpec(overlay="swarm", encrypted=True, machines="u3=vm"), OVERLAYS["swarm"])
+    monkeypatch.setattr(fitness, "has_esp", lambda: True)
+    require_userlands(LabSpec(overlay="swarm", encrypted=True), OVERLAYS["swarm"])
+
+
+def test_a_lab_is_encrypted_on_request_where_its_overlay_can_be() -> None:
+    made = plan.inventory(LabSpec(overlay="swarm", encrypted=True))
+    assert made.overlay.options == {"encrypted": True}
+    assert adapter(made).capabilities.encrypted and adapter(made).mtu("a") == 1424
+    assert adapter(plan.inventory(LabSpec(overlay="swarm"))).mtu("a") == 1450
+    with pytest.raises(UsageError, match=r"^--encrypted: a lab with overlay vxlan .*; leave it out, or choose swarm$"):
+        LabSpec(encrypted=True)

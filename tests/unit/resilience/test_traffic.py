@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from fixtures.cluster.nodes import Cluster
+from fixtures.probes.assessment import StoodStill
 from fixtures.probes.mesh import Mesh
 from fixtures.resilience import traffic
 from fixtures.resilience.traffic import Traffic
@@ -22,7 +23,7 @@ Rounds = Callable[[Callable[[int], Mesh]], Traffic]
 def sampled(monkeypatch: pytest.MonkeyPatch) -> Rounds:
     """Traffic on one node whose rounds are those of a function of their number, from 1."""
     access = SimpleNamespace(each=lambda do, nodes: {})
-    cluster = SimpleNamespace(access=access, nodes={"u1": SimpleNamespace(access=None)})
+    cluster = SimpleNamespace(access=access, nodes={"u1": SimpleNamespace(access=None)}, patience=1.0)
     monkeypatch.setattr(traffic, "PAUSE_S", 0.0)
 
     def make(play: Callable[[int], Mesh]) -> Traffic:
@@ -96,3 +97,19 @@ def test_rounds_are_kept(sampled: Rounds) -> None:
         pass
     running.insist_on_samples()
     assert running.rounds
+
+
+def test_a_round_of_which_nothing_is_known_is_no_round_and_ends_nothing(sampled: Rounds) -> None:
+    third = threading.Event()
+
+    def play(count: int) -> Mesh:
+        if count == 2:
+            raise StoodStill("node u1: its probe agent stood still for 1.7 s")
+        if count == 3:
+            third.set()
+        return Mesh(())
+
+    with sampled(play) as running:
+        assert third.wait(30)
+    running.insist_on_samples()
+    assert len(running.rounds) >= 2

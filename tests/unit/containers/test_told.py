@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fixtures.dns.docker_tasks import read_told
+import pytest
+
+from fixtures.containers.told import read_published, read_told
 
 SERVICE = {
     "ID": "zwly8kn5159t8jag14rz66r9i",
@@ -44,3 +46,15 @@ def test_without_one_it_leads_to_the_tasks_that_run() -> None:
     for service in ({"Endpoint": {"Spec": {"Mode": "dnsrr"}}}, {}):
         told = read_told(service, TASKS, "nozcvdvhre9i")
         assert not told.virtual and told.addresses == told.tasks == {"10.32.0.9", "10.32.0.10"}
+
+
+def test_the_port_by_which_nodes_publish_a_service() -> None:
+    ports = [
+        {"TargetPort": 8081, "PublishMode": "host", "PublishedPort": 8081},
+        {"TargetPort": 8081, "PublishMode": "ingress", "PublishedPort": 30001},
+    ]
+    assert read_published({"Endpoint": {"Ports": ports}}, 8081) == 30001
+    with pytest.raises(ValueError, match="no node publishes its port 80"):
+        read_published({"Endpoint": {"Ports": ports}}, 80)
+    with pytest.raises(ValueError, match="no node publishes its port 8081"):
+        read_published({"Endpoint": {"Spec": {}}}, 8081)
