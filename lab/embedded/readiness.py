@@ -21,7 +21,7 @@ from lab.access import nomad
 from lab.access.cluster import ClusterAccess, NodeAccess
 from lab.errors import HarnessError, LabError
 from lab.images import demo_image
-from lab.inventory import Inventory
+from lab.inventory import Inventory, Node
 from lab.overlays import adapter
 from lab.programs import find_program
 from lab.waiting import READY_TIMEOUT_S, wait_for
@@ -128,7 +128,12 @@ def _ssh_ready(node: NodeAccess) -> None:
             return str(error)
         return None
 
-    wait_for(f"node {node.name}: sshd", why_not, timeout_s=READY_TIMEOUT_S * node.node.patience)
+    wait_for(f"node {node.name}: sshd", why_not, timeout_s=boot_s(node.node))
+
+
+def boot_s(node: Node) -> float:
+    """How long a node's kernel and init may take until daemons answer, seconds: an emulated machine boots first."""
+    return READY_TIMEOUT_S if node.patience == 1 else BOOT_TIMEOUT_S * node.patience
 
 
 def _sshd_ready(machine: str, address: IPv4Address) -> None:
