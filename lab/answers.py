@@ -35,7 +35,7 @@ def describe(error: BaseException) -> str:
     return f"its answer cannot be read ({said if len(said) <= LONGEST_REASON else said[:LONGEST_REASON] + '…'})"
 
 
-def whole(value: object, most: int = 1 << 62) -> int:
+def whole(value: object, most: int = (1 << 64) - 1) -> int:
     """The value, if it is a whole number from 0 to `most`. Raises TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{value!r:.40} is not a whole number")

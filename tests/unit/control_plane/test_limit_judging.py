@@ -175,3 +175,9 @@ def test_every_limit_has_a_consequence() -> None:
     )
     assert {usage.what for usage in read_limits({"u1": found}, ELSEWHERE).usages if usage.near} == set(BEYOND)
     assert set(NEIGHBOURS) < set(BEYOND)
+
+
+def test_a_limit_that_systemd_has_taken_away_is_read() -> None:
+    """It sets fs.file-max to the largest number that the kernel knows (systemd, PROC_SYS_FS_FILE_MAX)."""
+    limits = read_limits({"u1": answer(files=[1237, 0, 9223372036854775807])}, ELSEWHERE)
+    assert not limits.near and not limits.unreadable
