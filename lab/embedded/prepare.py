@@ -20,6 +20,7 @@ from .userland import Userland, borrowed
 from .vm import files as vm_files
 from .vm import image as vm_image
 from .vm import kvm
+from .vm.clock import tsc_khz
 from .vm.qemu import EMULATED, plan_vm
 
 if TYPE_CHECKING:
@@ -59,10 +60,12 @@ def _write(spec: LabSpec) -> None:
         _machine(node.name, {"eth0": (LAN, f"{node.address}/{spec.underlay.prefixlen}")}, SYSCTLS, trees.get(node.name))
         for node in inventory.nodes
     ]
+    rate: int | None = None
     for node, entry in zip(inventory.nodes, machines, strict=True):
         if node.name in images:
             folder = images[node.name].folder
-            entry["vm"] = plan_vm(folder, kvm.accelerator(folder))
+            rate = rate if rate is not None else tsc_khz()
+            entry["vm"] = plan_vm(folder, kvm.accelerator(folder), rate)
             host_key = vm_files.write_vm(spec.state, inventory, node, runner_key, entry["cables"])
         else:
             userland = Userland(trees.get(node.name))

@@ -33,9 +33,15 @@ KERNEL_ARGUMENTS = (
 DISK_PROGRAM_S = 20.0
 
 
-def plan_vm(image: Path, accelerator: str) -> dict[str, Any]:
-    """What the supervisor makes a virtual machine from, as part of a node's entry in the lab's plan."""
-    return {"image": str(image), "accelerator": accelerator, "memory_mib": MEMORY_MIB, "processors": PROCESSORS}
+def plan_vm(image: Path, accelerator: str, tsc_khz: int | None = None) -> dict[str, Any]:
+    """What the supervisor makes a virtual machine from, as part of a node's entry in the lab's plan.
+
+    `tsc_khz`: the rate of this machine's time stamp counter, for one that is emulated (lab.embedded.vm.clock).
+    """
+    return {
+        "image": str(image), "accelerator": accelerator, "memory_mib": MEMORY_MIB, "processors": PROCESSORS,
+        "tsc_khz": tsc_khz,
+    }  # fmt: skip
 
 
 def qemu_words(entry: Mapping[str, Any], folder: Path) -> list[str]:
@@ -43,12 +49,13 @@ def qemu_words(entry: Mapping[str, Any], folder: Path) -> list[str]:
     vm = entry["vm"]
     image = Path(vm["image"])
     emulated = vm["accelerator"] == EMULATED
+    arguments = [*KERNEL_ARGUMENTS, *([f"tsc_early_khz={vm['tsc_khz']}"] if emulated and vm["tsc_khz"] else [])]
     words = [
         PROGRAM, "-name", entry["name"], "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
         "-no-reboot", "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=256" if emulated else vm["accelerator"],
         "-cpu", "max,la57=off" if emulated else "host",
         "-smp", str(vm["processors"]), "-m", str(vm["memory_mib"]),
-        "-kernel", str(image / KERNEL), "-initrd", str(image / INITRD), "-append", " ".join(KERNEL_ARGUMENTS),
+        "-kernel", str(image / KERNEL), "-initrd", str(image / INITRD), "-append", " ".join(arguments),
         "-drive", f"file={folder / DISK},format=qcow2,if=none,id=disk,cache=unsafe",
         "-device", "virtio-blk-pci,drive=disk",
         "-drive", f"file={folder / SEED},format=raw,if=none,id=seed,readonly=on",
