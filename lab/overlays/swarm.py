@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 import requests
-from docker.types import IPAMConfig, IPAMPool
+from docker.types import EndpointSpec, IPAMConfig, IPAMPool, ServiceMode
 
 from lab.images import DEMO_IMAGE
 
@@ -40,6 +40,12 @@ of four (libnetwork, drivers/overlay)."""
 ATTACHMENT_S = 20.0
 """After so long Docker gives up an attachment that the manager has not answered (daemon/cluster, 20.10)."""
 ATTEMPTS = 3
+OPEN_S, MODULES_S = 100.0, 60.0
+"""Bounds on the time until every node has joined the networks, and has loaded the modules for it, seconds; longer on
+slow nodes."""
+OPENER = "flatnet-opener"
+MODULES = ("vxlan", "ip_vs", "ip_vs_rr", "xt_ipvs", "xt_mark", "xt_policy", "xt_u32", "esp4", "xfrm_user")
+"""Modules that a node's part of a network needs; where they are missing, Docker says so itself."""
 POOLS = ("10.0.0.0/16", "10.253.0.0/16", "172.30.0.0/16")
 """Candidates for swarm's own ingress network; the first that overlaps nothing is taken."""
 
@@ -111,7 +117,11 @@ class Swarm(Overlay):
         The anchors stay as long as the lab. Without them a node removes a network's tunnel with its last
         container, and Docker refuses a container that is started meanwhile.
         """
+        slow = self.inventory.patience > 1
+        opener = self._open_networks(cluster) if slow else None
         anchors = cluster.each(self._start_anchors)
+        if opener is not None:
+            opener.remove()
 
         def reach_other_anchors(node: NodeAccess) -> None:
             script = ["set -e"]
@@ -125,6 +135,35 @@ class Swarm(Overlay):
             node.run("\n".join(script))
 
         cluster.each(reach_other_anchors)
+
+    def _open_networks(self, cluster: ClusterAccess) -> Any:
+        """Have every node join every network, by a service with a task on each; the service.
+
+        A slow node takes longer to make its part of a network than Docker waits for a container that is attached
+        (ATTACHMENT_S), and takes it away again then. Tasks of services have no such bound. Raises LabError.
+        """
+        manager, *_ = cluster.nodes.values()
+        cluster.each(lambda node: node.run(f"modprobe -qa {' '.join(MODULES)}; true", timeout_s=MODULES_S))
+        try:
+            services: Any = manager.docker.services
+            service = services.create(
+                DEMO_IMAGE,
+                ["sleep", "2147483647"],
+                name=OPENER,
+                networks=[self.network_of(subnet) for subnet in self.subnets],
+                mode=ServiceMode("global"),
+                endpoint_spec=EndpointSpec(mode="dnsrr"),
+                stop_grace_period=0,
+            )
+            wait_for("swarm", lambda: self._not_open(service), timeout_s=OPEN_S * self.inventory.patience)
+        except docker.errors.DockerException as error:
+            raise LabError(f"swarm: its networks are not on every node: Docker: {error}") from None
+        return service
+
+    def _not_open(self, service: Any) -> str | None:
+        running = [task for task in service.tasks() if task["Status"]["State"] == "running"]
+        missing = len(self.inventory.nodes) - len(running)
+        return f"{missing} nodes have not joined its networks" if missing else None
 
     def _start_anchors(self, node: NodeAccess) -> dict[str, Container]:
         """{subnet: anchor}. One after the other, since a worker loses one of two networks that it joins at once.
