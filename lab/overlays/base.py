@@ -332,6 +332,13 @@ class Overlay(ABC):
         """The VXLAN of a subnet, as the node knows it. Raises HarnessError where there is none, or it is not told."""
         raise HarnessError(f"node {node.name}: overlay {self.name} has no VXLAN; it declares so (vxlan=False)")
 
+    def service_source(self, node: NodeAccess, subnet: str) -> str:
+        """The source that tasks see of whoever on the node asks a service's own address in the subnet.
+
+        Raises HarnessError where there are no such services, or it is not told.
+        """
+        raise HarnessError(f"node {node.name}: overlay {self.name} has no services; it declares so (services=False)")
+
     @abstractmethod
     def links(self, node: NodeAccess) -> dict[str, Link]:
         """The node's interfaces on the path, from container to underlay: {"bridge a": …, "tunnel a": …, "NIC": …}.

@@ -95,6 +95,9 @@ class Docker(Overlay):
             raise HarnessError(f"node {node.name}: subnet {subnet}: Docker has no network {self.network_of(subnet)}")
         return found
 
+    def service_source(self, node: NodeAccess, subnet: str) -> str:
+        return sandbox.balancer_of(node, self.network_of(subnet))
+
     def vxlan_of(self, node: NodeAccess, subnet: str) -> VxlanTunnel:
         return sandbox.vxlan_of(node, self.network_of(subnet))
 

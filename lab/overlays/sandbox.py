@@ -67,6 +67,17 @@ def vxlan_of(node: NodeAccess, name: str) -> VxlanTunnel:
         return VxlanTunnel(int(port), int(vni))
 
 
+def balancer_of(node: NodeAccess, name: str) -> str:
+    """The address of an overlay network's load balancer on the node, which Docker puts in the place of a sender's.
+
+    Raises HarnessError when the engine tells none.
+    """
+    network = inspect(node, name)
+    with reading(f"node {node.name}: network {name}: Docker"):
+        own = ((network or {}).get("Containers") or {})[f"lb-{name}"]
+        return str(own["IPv4Address"]).partition("/")[0]
+
+
 def gossip_peers(inventory: Inventory, node: NodeAccess, names: Iterable[str]) -> tuple[Peer, ...]:
     """The other nodes, established when this node's NetworkDB has them, by the overlay networks of these names.
 

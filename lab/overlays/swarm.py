@@ -9,6 +9,7 @@ destinations outside the overlay.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
@@ -143,7 +144,7 @@ class Swarm(Overlay):
         (ATTACHMENT_S), and takes it away again then. Tasks of services have no such bound. Raises LabError.
         """
         manager, *_ = cluster.nodes.values()
-        cluster.each(lambda node: node.run(f"modprobe -qa {' '.join(MODULES)}; true", timeout_s=MODULES_S))
+        cluster.each(lambda node: node.run(f"{shlex.join(['modprobe', '-qa', *MODULES])}; true", timeout_s=MODULES_S))
         try:
             services: Any = manager.docker.services
             service = services.create(
@@ -240,6 +241,9 @@ class Swarm(Overlay):
             if netns is not None:
                 found |= sandbox.links(subnet, netns)
         return {**found, "NIC": Link(node.node.interface)}
+
+    def service_source(self, node: NodeAccess, subnet: str) -> str:
+        return sandbox.balancer_of(node, self.network_of(subnet))
 
     def vxlan_of(self, node: NodeAccess, subnet: str) -> VxlanTunnel:
         return sandbox.vxlan_of(node, self.network_of(subnet))

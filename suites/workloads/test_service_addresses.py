@@ -7,7 +7,7 @@ from fixtures.evidence.lines import shown
 from fixtures.evidence.waiting import eventually_none
 from fixtures.path.idle import Idle
 from fixtures.session.marks import NotProved, at_end, requirement
-from fixtures.workloads.backends import disguised, unseen
+from fixtures.workloads.backends import disguised, sources, unseen
 from fixtures.workloads.service_addresses import ServiceAddress
 
 
@@ -25,16 +25,18 @@ def test_a_services_address_leads_to_each_of_its_tasks(service_address: ServiceA
 
 
 @requirement("JOB-7")
-def test_tasks_see_the_address_of_whoever_asks(service_address: ServiceAddress) -> None:
-    """By way of the service's own address no source is translated.
+def test_tasks_see_the_source_that_is_declared(service_address: ServiceAddress, evidence: Evidence) -> None:
+    """By way of the service's own address the tasks see the source that the overlay declares.
 
-    Expected: at the tasks' interfaces every request comes from the address of the container that made it.
+    Expected: at the tasks' interfaces every request comes from there; in a swarm from the address that the load
+    balancer of the network has on the node of the container that made it.
     """
     requests = service_address.requests()
-    askers = {str(asker): asker.address for asker in service_address.askers}
-    if silent := unseen(requests, askers):
+    evidence.text("sources that the tasks saw", sources(requests, service_address.addresses()))
+    declared = service_address.declared_sources()
+    if silent := unseen(requests, declared):
         raise NotProved(f"no task's recorder saw a request of {', '.join(silent)} (see the other test of JOB-7)")
-    wrong = disguised(requests, askers)
+    wrong = disguised(requests, declared)
     assert not wrong, shown(wrong)
 
 
