@@ -68,8 +68,8 @@ class Ipvs:
         self.sock = netlink_in(place)
         self.before: dict[bytes, dict[bytes, Attributes]] = {}
         """{service: {destination's address: the destination}}, as it was last."""
-        self.taken: list[tuple[bytes, Attributes]] = []
-        """Destinations that were taken out: (service, destination)."""
+        self.taken: dict[bytes, Attributes] = {}
+        """{service: the destination that was taken out of it}"""
         self.timeouts: Attributes | None = None
         """The timeouts that were replaced."""
         told = next(self.ask(GENL_ID_CTRL, GETFAMILY, attribute(FAMILY_NAME, b"IPVS\0")))
@@ -112,12 +112,12 @@ class Ipvs:
         return found
 
     def leave_out(self) -> None:
-        """Take one of several destinations out of each service that still has it: the one of the lowest address."""
+        """Take one of several destinations out of each service, the one of the lowest address, and no other later."""
         for service, there in self.services().items():
-            if len(there) > 1:
-                chosen = there[min(there)]
+            chosen = self.taken.get(service) or there.get(min(there, default=b""))
+            if chosen is not None and chosen[D_ADDR] in there and len(there) > 1:
                 self.do(DEL_DEST, service + attribute(A_DEST, packed(chosen, KEPT_OF_DEST)))
-                self.taken.append((service, chosen))
+                self.taken[service] = chosen
 
     def keep(self) -> None:
         """Put back what was taken out, and give what weighs nothing its weight back."""
@@ -145,7 +145,7 @@ class Ipvs:
         if self.timeouts is not None:
             self.configure(self.timeouts)
         there = self.services()
-        for service, entry in self.taken:
+        for service, entry in self.taken.items():
             if service in there and entry[D_ADDR] not in there[service]:
                 self.do(NEW_DEST, service + attribute(A_DEST, packed(entry, KEPT_OF_DEST)))
 

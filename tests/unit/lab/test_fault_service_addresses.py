@@ -26,14 +26,16 @@ from lab.faults.scripts.service_addresses import (
 )
 
 SERVICE = b"service"
-ONE, TWO = ({D_ADDR: address, 2: b"\0\0", D_WEIGHT: b"\1\0\0\0", 9: b"told"} for address in (b"\x0a\1", b"\x0a\2"))
+ONE, TWO, THREE = (
+    {D_ADDR: address, 2: b"\0\0", D_WEIGHT: b"\1\0\0\0", 9: b"told"} for address in (b"\x0a\1", b"\x0a\2", b"\x0a\3")
+)
 
 
 class Canned(Ipvs):
     """IPVS of a namespace, whose answers are given and whose commands are kept."""
 
     def __init__(self, *there: dict[int, bytes]) -> None:
-        self.before, self.taken, self.timeouts = {}, [], None
+        self.before, self.taken, self.timeouts = {}, {}, None
         self.family = 26
         self.there = {SERVICE: {entry[D_ADDR]: entry for entry in there}}
         self.done: list[tuple[int, bytes]] = []
@@ -70,6 +72,17 @@ def test_one_task_of_several_is_left_out_and_comes_back() -> None:
     spoilt.leave_out()
     spoilt.undo()
     assert spoilt.done[1:] == [(NEW_DEST, named(ONE))]
+
+
+def test_of_three_tasks_one_is_left_out_however_often_it_is_looked() -> None:
+    spoilt = Canned(ONE, TWO, THREE)
+    spoilt.leave_out()
+    spoilt.there = {SERVICE: {entry[D_ADDR]: entry for entry in (TWO, THREE)}}
+    spoilt.leave_out()
+    assert spoilt.done == [(DEL_DEST, named(ONE))]
+    spoilt.there = {SERVICE: {entry[D_ADDR]: entry for entry in (ONE, TWO, THREE)}}
+    spoilt.leave_out()
+    assert spoilt.done == [(DEL_DEST, named(ONE))] * 2
 
 
 def test_what_docker_brought_back_itself_is_not_added_twice() -> None:
