@@ -188,7 +188,8 @@ def main(mode: str) -> None:
     signal.signal(signal.SIGTERM, leave)
     known: dict[tuple[int, str], Ipvs] = {}
     act = {"missing": Ipvs.leave_out, "kept": Ipvs.keep, "impatient": Ipvs.hurry}[mode]
-    told = False
+    ready = False
+    told: set[str] = set()
     try:
         while True:
             seen = set()
@@ -200,12 +201,14 @@ def main(mode: str) -> None:
                         known[key] = Ipvs(place)
                     act(known[key])
                 except OSError as error:  # the sandbox is being made, or has gone
-                    print(place.name, error, flush=True)
+                    if place.name not in told:
+                        print(place.name, error, flush=True)
+                        told.add(place.name)
             for gone in set(known) - seen:  # a socket would keep the namespace
                 known.pop(gone).sock.close()
-            if not told:
+            if not ready:
                 print("ready", flush=True)
-                told = True
+                ready = True
             time.sleep(EVERY_S)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
