@@ -2,12 +2,14 @@
 
 A node joins its groups before it makes its own cgroup namespace, so that Docker in
 it sees a root of its own. The kernel removes everything else of a lab with its processes, but
-not empty groups; `sweep` removes those, by lab name only.
+not empty groups; `sweep` removes those, by lab name only. Labs whose run directories lie elsewhere (`FLATNET_RUN`) have
+another parent than `flatnet`: they may have the same name, and whether they live is known there alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 from dataclasses import dataclass
@@ -16,7 +18,16 @@ from pathlib import Path
 from .namespaces import MS_NODEV, MS_NOEXEC, MS_NOSUID, mount
 
 PARENT = "flatnet"
+RUN_ROOT = Path("/run/flatnet")
+"""Where labs have their run directories unless told otherwise."""
 _MOUNTPOINT = Path("/sys/fs/cgroup")
+
+
+def parent_of(root: Path) -> str:
+    """The group that the labs of a run root are in."""
+    if root == RUN_ROOT:
+        return PARENT
+    return f"{PARENT}-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

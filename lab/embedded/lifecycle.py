@@ -259,12 +259,12 @@ def sweep(name: str | None = None) -> list[str]:
     names = [name] if name else _known_names()
     for each in names:
         folder = run_root() / each
-        groups = [tree.path / cgroups.PARENT / each for tree in cgroups.hierarchies()]
+        groups = [tree.path / cgroups.parent_of(run_root()) / each for tree in cgroups.hierarchies()]
         if is_alive(each) or not (folder.exists() or any(group.exists() for group in groups)):
             continue
         with _locked(folder) as free:
             if free:
-                cgroups.sweep(each)
+                cgroups.sweep(each, parent=cgroups.parent_of(run_root()))
                 shutil.rmtree(folder, ignore_errors=True)
                 swept.append(each)
     with contextlib.suppress(OSError):
@@ -295,7 +295,7 @@ def request(lab: str, **message: str) -> dict[str, Any]:
 def _known_names() -> list[str]:
     names = {folder.name for folder in run_root().iterdir()} if run_root().is_dir() else set()
     for tree in cgroups.hierarchies():
-        place = tree.path / cgroups.PARENT
+        place = tree.path / cgroups.parent_of(run_root())
         if place.is_dir():
             names |= {entry.name for entry in place.iterdir() if entry.is_dir()}
     return sorted(names)

@@ -14,6 +14,7 @@ from lab.inventory import Inventory, dump
 from lab.underlay import LAN
 
 from . import faces, files, foreign, plan, roots
+from .cgroups import parent_of
 from .keys import make_key
 from .plan import LabSpec
 from .userland import Userland, borrowed
@@ -81,6 +82,7 @@ def _write(spec: LabSpec) -> None:
     (spec.state / "known_hosts").write_text("\n".join(known) + "\n", encoding="utf-8")
     document = {
         "name": spec.name,
+        "groups": parent_of(spec.state.parent),
         "bridges": [LAN, OUTSIDE] if spec.foreign else [LAN],
         "nodes": machines,
         "places": places,

@@ -71,7 +71,7 @@ def launch(state: Path) -> int:
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    left = cgroups.sweep(plan["name"])
+    left = cgroups.sweep(plan["name"], parent=plan["groups"])
     if not (state / "error").exists():  # otherwise whoever waits for the lab reads the error, and sweeps
         shutil.rmtree(state, ignore_errors=True)
     with contextlib.suppress(OSError):
@@ -225,7 +225,7 @@ class Supervisor:
             try:
                 _reset_signals()
                 os.close(go)
-                cgroups.join(self.plan["name"], entry["name"], self.trees)
+                cgroups.join(self.plan["name"], entry["name"], self.trees, parent=self.plan["groups"])
                 if entry.get("vm") is None:
                     unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWPID)
                 inner = os.fork()

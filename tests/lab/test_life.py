@@ -257,3 +257,24 @@ def test_missing_programs_are_listed_at_once(run_dir: Path, tmp_path: Path) -> N
     assert "no-such-tool (install tool-package)" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not run_dir.exists()
+
+
+def test_a_sweep_of_another_user_leaves_the_groups_of_a_lab_that_lives(
+    place: Place, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Labs of other run roots may have the same name. A container's group is empty for a moment when it is made."""
+    other = Place(tmp_path_factory.mktemp("other"))
+    assert place.lab("up", "--lab", "twin", "--nodes", "1", "--no-nomad").returncode == 0
+    try:
+        made = [Path(group) / "u1" / "just-made" for group in cgroups("twin")]
+        assert made
+        for group in made:
+            group.mkdir()
+        swept = other.lab("sweep")
+        assert swept.returncode == 0 and "twin" not in swept.stdout, swept.stdout
+        assert [group for group in made if not group.is_dir()] == []
+        for group in made:
+            group.rmdir()
+    finally:
+        place.lab("down", "--lab", "twin")
+    assert cgroups("twin") == []

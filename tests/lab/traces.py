@@ -141,7 +141,7 @@ def _links(pids: Collection[int]) -> set[str]:
 
 def cgroups(lab: str) -> list[str]:
     """Control groups of a lab, in every hierarchy."""
-    places = [tree.path / PARENT / lab for tree in hierarchies()]
+    places = [place for tree in hierarchies() for place in tree.path.glob(f"{PARENT}*/{lab}")]
     return [str(place) for place in places if place.exists()]
 
 
