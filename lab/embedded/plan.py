@@ -22,6 +22,7 @@ from lab.overlays.weave_launch import PROXY_SOCKET
 from lab.programs import find_program
 
 from . import foreign
+from .cgroups import RUN_ROOT
 from .debian import RELEASE_NAME
 from .roots import MACHINE
 
@@ -46,7 +47,7 @@ NOMAD_SERVERS = 3
 
 def run_root() -> Path:
     """Where labs keep their run directories (`FLATNET_RUN`, else /run/flatnet)."""
-    return Path(os.environ.get("FLATNET_RUN", "/run/flatnet"))
+    return Path(os.environ.get("FLATNET_RUN", RUN_ROOT))
 
 
 @dataclass(frozen=True)

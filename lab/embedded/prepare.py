@@ -61,11 +61,10 @@ def _write(spec: LabSpec) -> None:
         _machine(node.name, {"eth0": (LAN, f"{node.address}/{spec.underlay.prefixlen}")}, SYSCTLS, trees.get(node.name))
         for node in inventory.nodes
     ]
-    rate: int | None = None
+    rate = tsc_khz() if images else None
     for node, entry in zip(inventory.nodes, machines, strict=True):
         if node.name in images:
             folder = images[node.name].folder
-            rate = rate if rate is not None else tsc_khz()
             entry["vm"] = plan_vm(folder, kvm.accelerator(folder), rate)
             host_key = vm_files.write_vm(spec.state, inventory, node, runner_key, entry["cables"])
         else:
