@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,11 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+from scapy.layers.l2 import Ether
 
 from fixtures.probes.agent.formats import MESSAGE
+from fixtures.probes.assessment import Unanswered
 from fixtures.probes.delivery import Edge, Endpoint, Transport
 from fixtures.probes.room import Room
 from lab.errors import HarnessError
@@ -200,6 +204,55 @@ def test_an_agent_ends_with_its_runner(bench: Bench) -> None:
 def test_a_network_that_does_not_answer_is_not_an_error(bench: Bench) -> None:
     bench.command("n2", "ip", "link", "set", "cable", "down")
     assert len(bench.run().unanswered) == 6
+
+
+_FROM_EACH_PROCESSOR = """\
+import os, socket, sys
+frames = sys.stdin.buffer.read()
+size = int(sys.argv[1])
+sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+sock.bind(("cable", 0))
+for processor in os.sched_getaffinity(0):
+    os.sched_setaffinity(0, {processor})
+    for place in range(0, len(frames), size):
+        sock.send(frames[place : place + size])
+"""
+
+
+def test_a_kernel_without_room_to_answer_echoes_accuses_nobody(bench: Bench) -> None:
+    """Answers to senders that are not there wait for a neighbour, and hold what the kernel lends all answers."""
+    ends = []
+    for number, node in enumerate(bench.nodes, 1):
+        bench.command(node, "ip", "address", "add", f"fd00:18::{number}/64", "dev", "cable", "nodad")
+        ends.append(Endpoint(f"{node}/c", node, None, f"fd00:18::{number}"))
+    bench.edges = [Edge(ends[0], ends[1], Transport.ICMP)]
+    wait_for("an answer", lambda: "none" if bench.run().unanswered else None)
+    hardware = {
+        node: json.loads(bench.ask(node, "ip", "-j", "link", "show", "cable"))[0]["address"] for node in bench.nodes
+    }
+    frames = [
+        bytes(
+            Ether(src=hardware["n1"], dst=hardware["n2"])
+            / IPv6(src=f"fd00:18::1:{number:x}", dst="fd00:18::2")
+            / ICMPv6EchoRequest(data=b"x" * 32)
+        )
+        for number in range(1, 501)
+    ]
+    words = [
+        "nsenter",
+        "-t",
+        str(bench.nodes["n1"]),
+        "-n",
+        sys.executable,
+        "-c",
+        _FROM_EACH_PROCESSOR,
+        str(len(frames[0])),
+    ]
+    subprocess.run(words, input=b"".join(frames), check=True)
+    with pytest.raises(
+        Unanswered, match="node n2: its kernel had no room to answer 1 echo requests that n2/c received"
+    ):
+        bench.run()
 
 
 @pytest.mark.parametrize("kind", Transport)

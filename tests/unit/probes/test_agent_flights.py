@@ -48,7 +48,8 @@ class Flights:
         monkeypatch.setattr(agent_mesh.Mesh, "send_echo", lambda *words: self.went.append(self.now))
         words = {"id": "00000001", "endpoints": [], "hops": [], "hop_filter": []}
         self.mesh = agent_mesh.Mesh(
-            Standing(), {"most_neighbours": 1000, "most_new": 1000, "most_flight": AT_ONCE} | bounds | words
+            Standing(),
+            {"most_neighbours": 1000, "most_new": 1000, "most_flight": AT_ONCE, "most_echoes": 1000} | bounds | words,
         )
         self.mesh.endpoints = [cast(Endpoint, Target())]
         orders = b"".join(
@@ -114,6 +115,17 @@ def test_no_more_pairs_are_begun_than_a_peer_that_stands_still_has_room_for(monk
     assert len(flights.went) == 4
     flights.turn(agent_mesh.STALL_S + 0.001)
     assert len(flights.went) == 5
+
+
+def test_no_more_echoes_are_on_their_way_than_kernels_are_sure_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    flights = Flights(monkeypatch, 5, most_echoes=2)
+    assert len(flights.went) == 2
+    flights.mesh.finished(0)
+    assert len(flights.went) == 3, "an answer makes room"
+    flights.turn(0.101)
+    assert len(flights.went) == 5, "and so does one that is taken for lost"
+    flights.turn(WINDOW_S)
+    assert flights.mesh.echoes == set()
 
 
 class RecorderWith:

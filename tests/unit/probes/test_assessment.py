@@ -42,7 +42,8 @@ def answer(pieces: list[bytes], **words: object) -> Answer:
         "sizes": [len(piece) for piece in pieces],
         "interfaces": [["eth0"]],
     }
-    return made | words, b"".join(pieces)
+    made |= words
+    return {"unsent": [[[0, 0], [0, 0]] for _ in made["interfaces"]], **made}, b"".join(pieces)
 
 
 def answers(*, seen_source: str = A.address, result: bytes | None = None) -> list[Answer]:

@@ -13,7 +13,7 @@ from scapy.packet import Packet
 
 from fixtures.probes.agent.formats import RECORD, RESULT, request_payload
 from fixtures.probes.agent.mesh import STALL_S
-from fixtures.probes.assessment import assess
+from fixtures.probes.assessment import Unanswered, assess
 from fixtures.probes.delivery import Delivery, Edge, Transport
 from fixtures.probes.plan import Part, plan
 from fixtures.probes.trail import Hop, Trail
@@ -198,3 +198,39 @@ def test_a_node_that_could_not_do_its_part_explains_its_own_edges_only() -> None
     given[2] = answer([b""] * 3, stood_still=5.0)
     with pytest.raises(HarnessError, match="node u3"):
         assessed(given, [elsewhere], parts=parts)
+
+
+def unanswered_echoes(count: int, unsent: list[list[int | None]]) -> tuple[list[Answer], list[Edge]]:
+    """B received so many echo requests of A and answered none; what its kernel says that it did not send."""
+    edges = [Edge(A, B, Transport.ICMP) for _ in range(count)]
+    echoes = [
+        IP(src=A.address, dst=B.address) / ICMP(id=IDENTIFIER, seq=index) / request_payload(MESH, index)
+        for index in range(count)
+    ]
+    left, came = (b"".join(record(echo, kind) for echo in echoes) for kind in (OUTGOING, TO_US))
+    results = b"".join(result(index, port=IDENTIFIER) for index in range(count))
+    return [answer([left, b"", results]), answer([came, b"", b""], unsent=[unsent])], edges
+
+
+def test_a_kernel_without_room_to_answer_echo_requests_accuses_nobody() -> None:
+    with pytest.raises(
+        Unanswered, match=r"node u2: its kernel had no room to answer 2 echo requests that u2/a2 received"
+    ):
+        assessed(*unanswered_echoes(2, [[5, 0], [7, 0]]))
+
+
+@pytest.mark.parametrize(
+    "unsent",
+    [[[5, 0], [6, 0]], [[5, 0], [5, 9]], [[None, 0], [7, 0]], [[5, 0], [None, 0]], [[5, 5], [5, 5]]],
+    ids=["fewer than unanswered", "of the other family", "unknown before", "unknown after", "none"],
+)
+def test_a_kernel_that_does_not_say_so_of_each_echo_is_judged(unsent: list[list[int | None]]) -> None:
+    made, _ = assessed(*unanswered_echoes(2, unsent))
+    assert [delivery.outcome for delivery in made] == [Outcome.DELIVERED] * 2
+
+
+def test_an_echo_that_never_arrived_is_not_one_that_had_no_room() -> None:
+    (given, there), edges = unanswered_echoes(2, [[5, 0], [9, 0]])
+    words = there[0] | {"sizes": [0, 0, 0]}
+    made, _ = assessed([given, (words, b"")], edges)
+    assert [delivery.outcome for delivery in made] == [Outcome.LOST] * 2

@@ -129,9 +129,16 @@ def test_bounds_of_a_small_mesh() -> None:
         "most_neighbours": ROOM.neighbours // 2,
         "most_new": ROOM.spare * 2,
         "most_flight": max(BURST, MOST_FLIGHT),
+        "most_echoes": 60,
     }
     assert bounds(*meshed(2, 3), ROOM)["most_new"] == ROOM.spare * 3 // 2
-    assert bounds(*meshed(2, 1), ROOM) == {"most_neighbours": 600, "most_new": 350, "most_flight": 256}
+    assert bounds(*meshed(2, 1), ROOM) == {
+        "most_neighbours": 600,
+        "most_new": 350,
+        "most_flight": 256,
+        "most_echoes": 120,
+    }
+    assert bounds(*meshed(1, 121), ROOM)["most_echoes"] == 1
 
 
 @pytest.mark.parametrize(
