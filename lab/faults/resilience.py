@@ -79,6 +79,14 @@ def _closed_at_boot(site: Site) -> list[Action]:
     return _at_boot(site, table.do, table.undo)
 
 
+def _ipv6_closed_at_boot(site: Site) -> list[Action]:
+    """The firewall that is loaded at boot knows the overlay's IPv4 networks, and not those of IPv6."""
+    networks = ", ".join(str(site.overlay.subnets6[subnet]) for subnet in site.subnets)
+    rule = f"ip6 saddr {{ {networks} }} ip6 daddr {{ {networks} }} counter drop"
+    table = site.table(f"chain forward {{ type filter hook forward priority filter - 10;\n{rule}\n}}", family="ip6")
+    return _at_boot(site, table.do, table.undo)
+
+
 def _given_up_for_good(site: Site) -> list[Action]:
     """Once the first node was silent for a while, drop what comes from it, and never lift that."""
     peer = site.others[0].address
@@ -141,6 +149,16 @@ FAULTS = (
         blames=("{node}", "held before"),
         default_node=-1,
         overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "ipv6-closed-at-boot",
+        "The firewall that a node loads at boot lets its containers send each other IPv4, and drops their IPv6.",
+        "https://github.com/moby/moby/issues/48365",
+        _ipv6_closed_at_boot,
+        must_fail=("RES-2",),
+        blames=("{node}", "over IPv6", "held before"),
+        default_node=-1,
+        needs_ipv6=True,
     ),
     Fault(
         "peer-given-up-for-good",

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from fixtures.probes.mesh import Mesh
 from fixtures.resilience.deviations import SteadyState
 from fixtures.resilience.steady_state import SteadyStates
 from lab.access.http import PermissionDenied
 from lab.errors import HarnessError
+from lab.inventory import Family
 from reports.edges import JudgedEdge
 from reports.model import Outcome
 
@@ -33,9 +36,9 @@ class Noted:
 
 def steady_states(noted: Noted) -> SteadyStates:
     probe: Any = SimpleNamespace(
-        neighbours=lambda: [edge(*ends) for ends in (FIRST, SECOND, THIRD)], edges=lambda *_: []
+        neighbours=lambda families: [edge(*ends) for ends in (FIRST, SECOND, THIRD)], edges=lambda *_: []
     )
-    cluster: Any = SimpleNamespace(nodes={})
+    cluster: Any = SimpleNamespace(nodes={}, families=(Family.V4,))
     fleet: Any = SimpleNamespace(everyone=list)
     evidence: Any = noted
     return SteadyStates(cluster, fleet, probe, None, evidence)
@@ -96,3 +99,12 @@ def test_nothing_is_handed_over_of_what_could_not_be_seen() -> None:
     noted = Noted()
     steady_states(noted).hand_over(HarnessError("node u2: no answer"))
     assert not noted.edges
+
+
+@pytest.mark.parametrize("families", [(Family.V4,), (Family.V4, Family.V6)])
+def test_neighbours_are_those_of_every_family_that_the_overlay_has(families: tuple[Family, ...]) -> None:
+    states: Any = steady_states(Noted())
+    states._cluster = SimpleNamespace(nodes={}, families=families)
+    asked: list[object] = []
+    states._probe = SimpleNamespace(neighbours=lambda given: asked.append(given) or [edge(*FIRST)], edges=lambda *_: [])
+    assert states.edges() == [edge(*FIRST)] and asked == [families]
