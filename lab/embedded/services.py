@@ -22,6 +22,8 @@ from .preflight import missing_capabilities
 from .userland import Userland
 
 SSHD = "/usr/sbin/sshd -D -e -f /etc/flatnet/{file}"
+WRITTEN_FOR = "userland"
+"""The file that says of which userland the services of a node are; there is none while they are being written."""
 OPERATORS = (foreign.OPERATOR, foreign.DOCKHAND)
 """The users of a foreign lab's nodes."""
 
@@ -31,6 +33,7 @@ def write_services(folder: Path, inventory: Inventory, node: Node, userland: Use
 
     `others`: it is a node of a foreign lab, which has users of its own.
     """
+    (folder / WRITTEN_FOR).unlink(missing_ok=True)
     etc = folder / "etc"
     overlay = adapter(inventory)
     write_users(etc, userland, OPERATORS if others else (), docker=[foreign.DOCKHAND] if others else ())
@@ -52,6 +55,15 @@ def write_services(folder: Path, inventory: Inventory, node: Node, userland: Use
         if others and inventory.consul is not None:
             after.append(ask_consul(inventory.consul, userland.program("consul")))
         write_service(etc, userland, "nomad", "nomad agent -config /run/flatnet/nomad.json", after=after)
+    (folder / WRITTEN_FOR).write_text(str(userland.tree), encoding="utf-8")
+
+
+def written_for(folder: Path, userland: Userland) -> bool:
+    """Whether `write_services` wrote all files of the node with this run directory for that userland."""
+    try:
+        return (folder / WRITTEN_FOR).read_text(encoding="utf-8") == str(userland.tree)
+    except FileNotFoundError:
+        return False
 
 
 def write_users(

@@ -15,7 +15,7 @@ from lab.overlays import OVERLAYS, adapter
 
 from . import lifecycle, roots
 from .readiness import Progress, await_recovery, boot
-from .services import write_services
+from .services import write_services, written_for
 from .userland import Userland
 
 STOP_TIMEOUT_S = 60.0
@@ -83,9 +83,11 @@ def power_on(lab: lifecycle.RunningLab, name: str) -> None:
 
     The calling thread joins the lab's manager namespace. Raises LabError.
     """
-    if name in lab.roots and name not in {*lab.nodes, *lab.vms}:  # a killed upgrade wrote those of another root
-        tree = lab.roots[name]
-        _write_services(lab, name, None if tree is None else Path(tree))
+    if name in lab.roots and name not in {*lab.nodes, *lab.vms}:
+        root = lab.roots[name]
+        tree = None if root is None else Path(root)
+        if not written_for(lab.state / "nodes" / name, Userland(tree)):  # an upgrade was killed; else they are its own
+            _write_services(lab, name, tree)
     lifecycle.request(lab.name, op="power-on", node=name)
     lifecycle.join(lab.inventory)
     boot(lab.inventory, name)

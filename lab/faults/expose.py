@@ -49,6 +49,14 @@ def _strangers(site: Site) -> list[Action]:
     return site.on_node("\n".join(script) + "\ntrue", "\n".join(undo))
 
 
+def _strangers6(site: Site) -> list[Action]:
+    """Accept IPv6 that arrives at the NIC for containers, in whose subnets the node has an address."""
+    nic = site.node.node.interface
+    exposed = [action for subnet in site.subnets for action in site.exposed6(subnet)]
+    rules = [f"FORWARD -i {nic} -d {site.overlay.subnets6[subnet]} -j ACCEPT" for subnet in site.subnets]
+    return exposed + [action for rule in rules for action in site.iptables(rule, program="ip6tables")]
+
+
 def _hide_leaves_route(site: Site) -> list[Action]:
     """Replace the node's `ip` by one that puts the route back after the address was removed."""
     bridge, whole = site.overlay.bridge(site.subnets[0]), site.overlay.subnets[site.subnets[0]]
@@ -132,6 +140,15 @@ FAULTS = (
         must_fail=("HOST-6",),
         blames=("{node}", "stranger", "went through"),
         overlays=ANY_OVERLAY,
+    ),
+    Fault(
+        "open-to-strangers-over-ipv6",
+        "A node forwards IPv6 from machines that are not nodes to containers; from them it lets no IPv4 in.",
+        "https://github.com/moby/libnetwork/issues/2557",
+        _strangers6,
+        must_fail=("HOST-6",),
+        blames=("{node}", "stranger", "over IPv6", "went through"),
+        needs_ipv6=True,
     ),
     Fault(
         "hide-leaves-route",

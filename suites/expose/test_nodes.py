@@ -1,5 +1,6 @@
 """Promise 2: every node reaches every container, and the reverse, without NAT."""
 
+from fixtures.cluster.addressing import Family
 from fixtures.cluster.nodes import Cluster, ClusterNode
 from fixtures.containers.fleet import Fleet
 from fixtures.evidence.lines import shown
@@ -73,7 +74,7 @@ def test_expose_adds_one_route_and_hide_takes_it_back(exposure: Exposure) -> Non
 
 @requirement("HOST-6")
 def test_a_stranger_does_not_reach_containers(
-    stranger: Stranger, cluster: Cluster, fleet: Fleet, probe: Prober
+    stranger: Stranger, cluster: Cluster, fleet: Fleet, probe: Prober, family: Family
 ) -> None:
     """A machine on the underlay that is not a node does not reach containers through an exposed one.
 
@@ -82,7 +83,7 @@ def test_a_stranger_does_not_reach_containers(
     """
     nodes = list(cluster.nodes.values())
     probe.assert_unreachable(
-        attempts=stranger.frames_routed_by(nodes, fleet.everyone(), transports=TRANSPORTS, port=20777),
-        controls=stranger.pings(nodes) + probe.neighbours(),
+        attempts=stranger.frames_routed_by(nodes, fleet.everyone(), transports=TRANSPORTS, port=20777, family=family),
+        controls=stranger.pings(nodes) + probe.neighbours([family]),
         others=stranger.agents,
     )
