@@ -28,7 +28,7 @@ def test_promises_hold_again_after_a_restart_of_the_engine(experiment: Experimen
         experiment.start_docker(victim)
         experiment.check_recovery(within_s=ENGINE_S)
         experiment.check_new_addresses()
-    assert aftermath.harmless, aftermath
+    assert aftermath.harmless, aftermath.text
 
 
 @requirement("RES-2")
@@ -45,7 +45,7 @@ def test_promises_hold_again_after_loss_and_return_of_a_node(experiment: Experim
         experiment.power_on(victim)
         experiment.check_recovery(within_s=NODE_S)
         experiment.check_new_addresses()
-    assert aftermath.harmless, aftermath
+    assert aftermath.harmless, aftermath.text
 
 
 @requirement("RES-3")
@@ -65,7 +65,7 @@ def test_promises_hold_again_after_a_partition_heals(experiment: Experiment, vic
         experiment.heal(victim)
         experiment.check_recovery(within_s=HEAL_S)
         experiment.check_new_addresses()
-    assert aftermath.harmless, aftermath
+    assert aftermath.harmless, aftermath.text
 
 
 @requirement("RES-4")
@@ -81,4 +81,4 @@ def test_promises_hold_again_after_a_restart_of_the_overlay(experiment: Experime
         experiment.start_overlay(victim)
         experiment.check_recovery(within_s=OVERLAY_S)
         experiment.check_new_addresses()
-    assert aftermath.harmless, aftermath
+    assert aftermath.harmless, aftermath.text

@@ -13,12 +13,12 @@ STOP = Gap("u2/a3->u1/a1-tcp", 5.0, 7.0, 2, "lost")
 
 def test_nothing_found_is_harmless() -> None:
     aftermath = Aftermath()
-    assert aftermath.harmless and repr(aftermath) == "nothing was found"
+    assert aftermath.harmless and aftermath.text == "nothing was found"
 
 
 def test_a_finding_is_not_harmless_and_is_what_prints() -> None:
     aftermath = Aftermath(["first", "second"], ["a note"])
-    assert not aftermath.harmless and repr(aftermath) == "first\nsecond"
+    assert not aftermath.harmless and aftermath.text == "first\nsecond"
 
 
 def test_a_stop_of_traffic_is_a_finding_and_a_lost_exchange_is_not() -> None:
