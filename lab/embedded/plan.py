@@ -217,6 +217,7 @@ def inventory(
         commands = commands.model_copy(update=ways)
     machines = spec.vms()
     slow = machines if emulated is None else emulated
+    options = OVERLAYS[spec.overlay].lab_options(own_kernels=set(machines) == set(spec.node_names()))
     nodes = tuple(
         Node(
             name=name,
@@ -244,7 +245,7 @@ def inventory(
             range=spec.range,
             subnets=spec.subnets(),
             subnets6=spec.subnets6(),
-            options={**OVERLAYS[spec.overlay].lab_options(), **({"encrypted": True} if spec.encrypted else {})},
+            options=options | ({"encrypted": True} if spec.encrypted else {}),
         ),
         consul=Consul(),
         nomad=nomad,

@@ -132,8 +132,12 @@ class Overlay(ABC):
         return None
 
     @classmethod
-    def lab_options(cls) -> dict[str, str | int | bool]:
-        """The value of `overlay.options` in the inventory of an embedded lab."""
+    def lab_options(cls, *, own_kernels: bool) -> dict[str, str | int | bool]:
+        """The value of `overlay.options` in the inventory of a lab.
+
+        `own_kernels`: every node is a machine with a kernel of its own, which is one of Debian; else some of them, or
+        all, share this machine's.
+        """
         return {}
 
     def __init__(self, inventory: Inventory) -> None:

@@ -50,7 +50,7 @@ class Routed(Overlay):
     )
 
     @classmethod
-    def lab_options(cls) -> dict[str, str | int | bool]:
+    def lab_options(cls, *, own_kernels: bool) -> dict[str, str | int | bool]:
         return {"restart": True, "closed": True}
 
     @property

@@ -148,10 +148,10 @@ class Weave(Overlay):
         )
 
     @classmethod
-    def lab_options(cls) -> dict[str, str | int | bool]:
+    def lab_options(cls, *, own_kernels: bool) -> dict[str, str | int | bool]:
         # Without these, Weave looks for a newer version, and installs a CNI plugin in the machine's own /opt.
         quiet = "CHECKPOINT_DISABLE=1 WEAVEEXEC_DOCKER_ARGS='-e WEAVE_CNI_PLUGIN_DIR=/tmp/cni'"
-        fast = Path("/sys/module/openvswitch").exists()
+        fast = own_kernels or Path("/sys/module/openvswitch").exists()
         # Weave falls back to sleeve by itself, but then it cannot start again with the bridge that it made.
         datapath = "" if fast else "WEAVE_NO_FASTDP=1 "
         return {

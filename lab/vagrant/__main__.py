@@ -49,7 +49,7 @@ def inventory(nodes: int, overlay: str) -> Inventory:
         )
         for index, name in enumerate(spec.node_names())
     )
-    options = OVERLAYS[overlay].lab_options()
+    options = OVERLAYS[overlay].lab_options(own_kernels=True)
     return Inventory(
         name="vagrant",
         underlay=spec.underlay,

@@ -34,8 +34,9 @@ SYSCTLS = {
     # the sweeps of `suites/no_nat` filled but for 45.
     "net.netfilter.nf_conntrack_max": 65536,
 }
-MODULES = ("nf_conntrack",)
-"""Modules that are loaded at boot, so that their settings are there when SYSCTLS are set."""
+MODULES = ("nf_conntrack", "openvswitch")
+"""Modules that are loaded at boot: one so that its settings are there when SYSCTLS are set, and one for Weave, whose
+program runs in a container and loads none."""
 NETWORK = """\
 [Match]
 MACAddress={mac}
