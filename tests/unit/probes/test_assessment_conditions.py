@@ -142,6 +142,14 @@ def test_an_agent_may_stand_still_for_so_long(stood_still: float, fails: bool) -
         assert assessed(given)[0][0].outcome is Outcome.DELIVERED
 
 
+def test_an_agent_of_a_slow_node_may_stand_still_for_longer() -> None:
+    given = spoilt(1, {"stood_still": 6 * STALL_S}, lost())
+    (made,), _ = assess(MESH, [EDGE], plan([EDGE], {}), given, PORT, SECRETS, (0, 0), stall_s=6 * STALL_S)
+    assert made.outcome is Outcome.DELIVERED
+    with pytest.raises(HarnessError, match="stood still"):
+        assess(MESH, [EDGE], plan([EDGE], {}), given, PORT, SECRETS, (0, 0), stall_s=5 * STALL_S)
+
+
 @pytest.mark.parametrize(
     ("there", "here", "fails"),
     [
