@@ -145,6 +145,11 @@ class Site:
         return str(self.inventory.overlay.span)
 
     @property
+    def networks6(self) -> str:
+        """The IPv6 networks of the subnets, as nft lists them."""
+        return ", ".join(str(self.overlay.subnets6[subnet]) for subnet in self.subnets)
+
+    @property
     def subnets(self) -> list[str]:
         """Names of the subnets, the default one first."""
         return list(self.inventory.overlay.subnets)

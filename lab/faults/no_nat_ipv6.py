@@ -29,11 +29,10 @@ def _guarded6(site: Site) -> list[Action]:
     A binding ends when half a second nothing was sent by the address or to it: an address that is merely used again
     later is bound again, and only one to which flows go on stays where it was.
     """
-    networks = ", ".join(str(site.overlay.subnets6[subnet]) for subnet in site.subnets)
     rules = f"""set bound {{ type ipv6_addr; flags dynamic, timeout; timeout 500ms; }}
 set ports {{ type ipv6_addr . ifname; flags dynamic, timeout; timeout 10m; }}
 chain guard {{ type filter hook prerouting priority -250;
-ip6 saddr != {{ {networks} }} accept
+ip6 saddr != {{ {site.networks6} }} accept
 ip6 daddr @bound update @bound {{ ip6 daddr }}
 ip6 saddr . iifname @ports update @bound {{ ip6 saddr }} accept
 ip6 saddr @bound counter drop

@@ -72,19 +72,22 @@ sed -i 's,^exec .*dockerd.*,/etc/flatnet/at-boot\\n&,' {service}""",
     )
 
 
+def _dropped_at_boot(site: Site, rule: str, family: str) -> list[Action]:
+    """The firewall that is loaded at boot drops what is forwarded and matches `rule`."""
+    chain = f"chain forward {{ type filter hook forward priority filter - 10;\n{rule} counter drop\n}}"
+    table = site.table(chain, family=family)
+    return _at_boot(site, table.do, table.undo)
+
+
 def _closed_at_boot(site: Site) -> list[Action]:
     """The firewall that is loaded at boot does not know the overlay."""
-    rule = f"ip saddr {site.range} ip daddr {site.range} counter drop"
-    table = site.table(f"chain forward {{ type filter hook forward priority filter - 10;\n{rule}\n}}")
-    return _at_boot(site, table.do, table.undo)
+    return _dropped_at_boot(site, f"ip saddr {site.range} ip daddr {site.range}", "ip")
 
 
 def _ipv6_closed_at_boot(site: Site) -> list[Action]:
     """The firewall that is loaded at boot knows the overlay's IPv4 networks, and not those of IPv6."""
-    networks = ", ".join(str(site.overlay.subnets6[subnet]) for subnet in site.subnets)
-    rule = f"ip6 saddr {{ {networks} }} ip6 daddr {{ {networks} }} counter drop"
-    table = site.table(f"chain forward {{ type filter hook forward priority filter - 10;\n{rule}\n}}", family="ip6")
-    return _at_boot(site, table.do, table.undo)
+    networks = f"{{ {site.networks6} }}"
+    return _dropped_at_boot(site, f"ip6 saddr {networks} ip6 daddr {networks}", "ip6")
 
 
 def _given_up_for_good(site: Site) -> list[Action]:
