@@ -43,7 +43,7 @@ def answer(pieces: list[bytes], **words: object) -> Answer:
         "interfaces": [["eth0"]],
     }
     made |= words
-    return {"unsent": [[[0, 0], [0, 0]] for _ in made["interfaces"]], **made}, b"".join(pieces)
+    return {"unsent": [[[4, 0, 0], [6, 0, 0]] for _ in made["interfaces"]], **made}, b"".join(pieces)
 
 
 def answers(*, seen_source: str = A.address, result: bytes | None = None) -> list[Answer]:

@@ -224,12 +224,12 @@ def test_a_kernel_without_room_to_answer_echo_requests_accuses_nobody() -> None:
     with pytest.raises(
         Unanswered, match=r"node u2: its kernel had no room to answer 2 echo requests that u2/a2 received"
     ):
-        assessed(*unanswered_echoes(2, [[5, 0], [7, 0]]))
+        assessed(*unanswered_echoes(2, [[4, 5, 7], [6, 0, 0]]))
 
 
 @pytest.mark.parametrize(
     "unsent",
-    [[[5, 0], [6, 0]], [[5, 0], [5, 9]], [[None, 0], [7, 0]], [[5, 0], [None, 0]], [[5, 5], [5, 5]]],
+    [[[4, 5, 6], [6, 0, 0]], [[4, 5, 5], [6, 0, 9]], [[4, None, 7]], [[4, 5, None]], [[4, 5, 5], [6, 5, 5]]],
     ids=["fewer than unanswered", "of the other family", "unknown before", "unknown after", "none"],
 )
 def test_a_kernel_that_does_not_say_so_of_each_echo_is_judged(unsent: list[list[int | None]]) -> None:
@@ -238,7 +238,7 @@ def test_a_kernel_that_does_not_say_so_of_each_echo_is_judged(unsent: list[list[
 
 
 def test_an_echo_that_never_arrived_is_not_one_that_had_no_room() -> None:
-    (given, there), edges = unanswered_echoes(2, [[5, 0], [9, 0]])
+    (given, there), edges = unanswered_echoes(2, [[4, 5, 9], [6, 0, 0]])
     words = there[0] | {"sizes": [0, 0, 0]}
     made, _ = assessed([given, (words, b"")], edges)
     assert [delivery.outcome for delivery in made] == [Outcome.LOST] * 2

@@ -18,6 +18,7 @@ from fixtures.probes.plan import (
     FRAME_BYTES,
     Part,
     bounds,
+    echoed,
     needed_neighbours,
     opening,
     orders,
@@ -63,10 +64,18 @@ def test_ports_are_served_at_the_destination_by_transport() -> None:
     assert served_ports(edges, PORT) == {B.name: {(17, PORT, 4), (6, 80, 4)}, C.name: {(17, 53, 4)}}
 
 
+def test_where_echo_requests_come_is_told_by_ip_version() -> None:
+    v6 = replace(B, address="fd00::2")
+    assert echoed([Edge(A, B, ICMP), Edge(A, v6, ICMP), Edge(A, C, UDP), Edge(C, A, ICMP)]) == {
+        B.name: {4, 6},
+        A.name: {4},
+    }
+
+
 def test_an_agent_is_told_what_to_serve_and_to_record() -> None:
     (part, _) = plan([Edge(A, B, UDP, 80)], {"u1": [HOP]})
     served = {A.name: {(17, 80, 4), (6, 7, 6)}, B.name: {(17, 9, 4)}}
-    made = opening(part, MESH, served, {A.name: b"secret-A"}, PORT)
+    made = opening(part, MESH, served, {A.name: b"secret-A"}, PORT, {A.name: {6, 4}, B.name: {4}})
     assert made == {
         "id": MESH.hex(),
         "endpoints": [
@@ -74,6 +83,7 @@ def test_an_agent_is_told_what_to_serve_and_to_record() -> None:
                 "netns": A.netns,
                 "identity": b"secret-A".hex(),
                 "serve": [(6, 7, 6), (17, 80, 4)],
+                "echoed": [4, 6],
                 "filter": bpf.mesh([7, 9, 80]),
             }
         ],
@@ -84,7 +94,7 @@ def test_an_agent_is_told_what_to_serve_and_to_record() -> None:
 
 def test_without_a_port_the_recorders_expect_the_default_one() -> None:
     (part, _) = plan([Edge(A, B, ICMP)], {})
-    made = opening(part, MESH, {}, {A.name: b""}, PORT)
+    made = opening(part, MESH, {}, {A.name: b""}, PORT, {})
     assert made["endpoints"][0]["filter"] == bpf.mesh([PORT]) and made["endpoints"][0]["serve"] == []
     assert made["hops"] == made["hop_filter"] == []
 
@@ -92,7 +102,7 @@ def test_without_a_port_the_recorders_expect_the_default_one() -> None:
 def test_too_many_ports_are_refused() -> None:
     (part, _) = plan([Edge(A, B, UDP)], {})
     with pytest.raises(ValueError, match="25 ports"):
-        opening(part, MESH, {B.name: {(17, port, 4) for port in range(25)}}, {A.name: b""}, PORT)
+        opening(part, MESH, {B.name: {(17, port, 4) for port in range(25)}}, {A.name: b""}, PORT, {})
 
 
 @pytest.mark.parametrize("port", [None, 80])
